@@ -18,12 +18,12 @@ PACKAGES := web-demo/node_modules/.stamp
 SDK_PACKAGES := $(SDK)/node_modules/.stamp
 # Folders are prerequisites too, so that a deleted file triggers a build.
 PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.json $(SDK)/tsconfig.json \
-                $(shell find web-demo/src web-demo/public $(SDK)/src 2>/dev/null)
+                $(shell find web-demo/build web-demo/src web-demo/public $(SDK)/src 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser chaos bench fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser pictures chaos bench fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release sdk clean
 
 help: ## List the targets
@@ -119,7 +119,19 @@ test-browser: $(PAGE) $(SDK_PACKAGES) ## Test the chat in Chromium, with a simul
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && $(NPM) run --silent build
 	cd web-demo && $(NPM) run --silent e2e:mock
-	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+	@python="env PYTHONPATH=$(CURDIR)/sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python $(CURDIR)/sdk/python/interop/peer.py"; \
+		peers=$$(printf '%s\n' "$(TARGET)/debug/examples/peer" "$$python"); \
+		cd web-demo && PEERS="$$peers" HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+
+# Pictures of every state that the browser tests show, and those of the documents (docs/images).
+PICTURES := $(TARGET)/pictures
+pictures: setup-test $(PAGE) $(SDK_PACKAGES) ## Take pictures of the chat's states, and those of the documents, into target/pictures
+	$(CARGO) build --locked --bin hiloop
+	cd $(SDK) && $(NPM) run --silent build
+	rm -rf "$(PICTURES)" && mkdir -p "$(PICTURES)/documents"
+	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" node e2e/pictures.mjs "$(PICTURES)/documents"
+	cd web-demo && SHOTS="$(PICTURES)" $(NPM) run --silent e2e:mock
+	cd web-demo && SHOTS="$(PICTURES)" HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 
 chaos: setup-test $(PAGE) ## Inject faults into three nodes, for SECONDS=300
 	HILOOP_CHAOS_SECONDS=$(or $(SECONDS),300) $(CARGO) test --locked --test chaos -- --nocapture

@@ -1,36 +1,15 @@
 // Build: one page and its assets, served by the hub at `/` under a strict content security policy.
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { defaultClientConditions, defaultServerConditions, type Plugin } from "vite";
+import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import { release } from "./build/release";
 
 // The SDK's sources instead of its build, so that neither the page nor its tests need one.
 const source = "@hiloop/source";
 
 const hub = process.env.HILOOP_DEV_HUB ?? "http://127.0.0.1:8080";
 
-/** Below this, in bytes, compression saves no packet. */
-const WORTH_COMPRESSING = 1_024;
-
-/** Writes each text file beside itself as the hub serves it to a browser that takes `br` or `gzip`. */
-const compressed: Plugin = {
-  name: "compressed",
-  apply: "build",
-  writeBundle({ dir = "dist" }) {
-    for (const name of readdirSync(dir, { recursive: true, encoding: "utf8" })) {
-      if (!/\.(js|css|svg|html|webmanifest)$/.test(name)) continue;
-      const file = join(dir, name);
-      const content = readFileSync(file);
-      if (content.length < WORTH_COMPRESSING) continue;
-      writeFileSync(`${file}.br`, brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } }));
-      writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
-    }
-  },
-};
-
 export default defineConfig({
-  plugins: [compressed],
+  plugins: [release],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",

@@ -63,6 +63,11 @@ impl SocketLedger {
         }
     }
 
+    /// The highest `seq` received.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Records an event; `message` is the index in the content of a `message.created`.
     pub(crate) fn observe(&mut self, seq: u64, message: Option<u64>) -> Arrival {
         let arrival = if seq > self.last {
@@ -134,6 +139,16 @@ impl SessionLedger {
         self.messages += 1;
         self.digest ^= mix(seq, index);
         self.seqs.push(seq);
+    }
+
+    /// The session ended with this `seq`, of an event of whatever type.
+    pub(crate) fn ends_at(&mut self, seq: u64) {
+        self.last = self.last.max(seq);
+    }
+
+    /// The highest `seq` acknowledged.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
     }
 
     pub(crate) fn messages(&self) -> u64 {
@@ -247,6 +262,19 @@ mod tests {
         for (seq, index) in [(2, Some(20)), (3, Some(30)), (4, None), (5, Some(50))] {
             assert_eq!(socket.observe(seq, index), Arrival::Fresh);
         }
+        assert_eq!(socket.audit(&session), Audit::default());
+    }
+
+    #[test]
+    fn an_event_that_is_no_message_may_be_lost_at_the_end() {
+        let mut session = acknowledged(2..7);
+        session.ends_at(7);
+        let mut socket = SocketLedger::new(1);
+        for seq in 2..7 {
+            socket.observe(seq, Some(seq * 10));
+        }
+        assert_eq!(socket.audit(&session).lost, Tally { count: 1, first: 7 });
+        socket.observe(7, None);
         assert_eq!(socket.audit(&session), Audit::default());
     }
 

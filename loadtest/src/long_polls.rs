@@ -16,6 +16,7 @@ use tokio::{sync::Notify, task::JoinSet};
 use crate::{
     client::{Api, Message, Target},
     latency::{Latencies, Summary},
+    live::Live,
     payload,
     problems::{Kind, Problems},
     progress::Phase,
@@ -48,6 +49,7 @@ struct Shared {
     api: Api,
     questions: Arc<[Question]>,
     problems: Arc<Problems>,
+    live: Arc<Live>,
     seconds: u8,
     schedule: OnceLock<Schedule>,
     latency: Latencies,
@@ -59,12 +61,19 @@ struct Shared {
 }
 
 impl LongPolls {
-    pub(crate) fn new(target: &Arc<Target>, questions: Arc<[Question]>, problems: &Arc<Problems>, seconds: u8) -> Self {
+    pub(crate) fn new(
+        target: &Arc<Target>,
+        questions: Arc<[Question]>,
+        problems: &Arc<Problems>,
+        live: &Arc<Live>,
+        seconds: u8,
+    ) -> Self {
         let shared = Shared {
             // One more for the last poll of `open`.
-            api: Api::new(Arc::clone(target), questions.len() + 1),
+            api: Api::new(Arc::clone(target), questions.len() + 1, live),
             questions,
             problems: Arc::clone(problems),
+            live: Arc::clone(live),
             seconds,
             schedule: OnceLock::new(),
             latency: Latencies::new(),
@@ -73,6 +82,7 @@ impl LongPolls {
             progress: Notify::new(),
             replies: Mutex::default(),
         };
+        live.watch("answer", &shared.latency);
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
 
@@ -171,6 +181,7 @@ impl LongPolls {
 impl Shared {
     async fn poll(&self, number: usize) {
         let Some(question) = self.questions.get(number) else { return };
+        let _open = self.live.opened();
         loop {
             let start = Instant::now();
             match self.api.await_message(&question.session_id, &question.message, self.seconds).await {

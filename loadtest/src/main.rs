@@ -2,11 +2,14 @@
 
 mod cli;
 mod client;
+mod durable_floor;
 mod fleet;
 mod floor;
 mod latency;
 mod ledger;
+mod live;
 mod long_polls;
+mod machine;
 mod meter;
 mod payload;
 mod problems;
@@ -15,21 +18,22 @@ mod progress;
 mod report;
 mod scenario;
 mod schedule;
+mod series;
 mod stop;
+mod threshold;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     cli::{Cli, Options},
-    report::Report,
+    report::{Baseline, Report},
     stop::{EXIT_USAGE, Stop},
 };
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::from_line(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
@@ -39,7 +43,12 @@ fn main() -> ExitCode {
         }
     };
     match run(cli) {
-        Ok(report) => ExitCode::from(report.exit_code()),
+        Ok(report) => {
+            for error in report.threshold_errors() {
+                eprintln!("loadtest: {error}");
+            }
+            ExitCode::from(report.exit_code())
+        }
         Err(stop) => {
             eprintln!("loadtest: {stop:#}");
             ExitCode::from(stop.exit_code())
@@ -47,16 +56,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<Report, Stop> {
+fn run(mut cli: Cli) -> Result<Report, Stop> {
+    let baseline = baseline(&cli)?;
     let runtime = build_runtime(&cli.options)?;
     let json = cli.options.json.clone();
-    let report = runtime.block_on(scenario::run(cli))?;
+    let html = cli.options.html.clone();
+    let (tolerance, fail) = (cli.options.tolerance, cli.options.fail_on_regression);
+    let expected = std::mem::take(&mut cli.options.expect);
+    let mut report = runtime.block_on(scenario::run(cli))?;
     runtime.shutdown_background();
+    report.expect(&expected);
+    if let Some(baseline) = baseline {
+        report.compare_with(baseline, tolerance, fail);
+    }
     print!("{}", report.table());
     if let Some(path) = json {
         report.write_json(&path).map_err(Stop::Tool)?;
     }
+    if let Some(path) = html {
+        report.write_html(&path).map_err(Stop::Tool)?;
+    }
     Ok(report)
+}
+
+/// The earlier run to compare with, read before this one starts.
+fn baseline(cli: &Cli) -> Result<Option<Baseline>, Stop> {
+    let Some(path) = &cli.options.baseline else {
+        return match cli.options.fail_on_regression {
+            true => Err(Stop::Usage("--fail-on-regression needs --baseline".to_owned())),
+            false => Ok(None),
+        };
+    };
+    Baseline::load(path, cli.scenario.name()).map(Some)
 }
 
 fn build_runtime(options: &Options) -> Result<Runtime, Stop> {

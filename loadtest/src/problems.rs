@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     ConnectFailed,
     /// A socket ended before the run did.
     ClosedEarly,
+    /// A socket did not return after it had lost its connection.
+    NotBack,
     /// A POST got no reply, or another one than 201.
     PostFailed,
     /// A committed event never reached a socket.
@@ -37,6 +39,10 @@ pub(crate) enum Kind {
     AwaitEarly,
     /// A long-poll was answered with another message, state or answer than its own.
     AwaitWrong,
+    /// The hub took two answers to one question.
+    NotOnce,
+    /// A further guest could not come, or was not disconnected when the token was revoked.
+    VisitFailed,
     /// An invalid frame, or an error frame.
     BadFrame,
 }
@@ -46,6 +52,7 @@ impl Kind {
         match self {
             Self::ConnectFailed => "connections failed",
             Self::ClosedEarly => "sockets closed early",
+            Self::NotBack => "sockets that did not return",
             Self::PostFailed => "POSTs failed",
             Self::Lost => "deliveries lost",
             Self::Doubled => "deliveries duplicated",
@@ -56,6 +63,8 @@ impl Kind {
             Self::AwaitFailed => "long-polls failed",
             Self::AwaitEarly => "long-polls pending too early",
             Self::AwaitWrong => "long-polls answered wrongly",
+            Self::NotOnce => "questions answered more than once",
+            Self::VisitFailed => "visits of guests failed",
             Self::BadFrame => "bad frames",
         }
     }
@@ -88,6 +97,11 @@ impl Problems {
         self.lock().clone()
     }
 
+    /// All kinds together.
+    pub(crate) fn total(&self) -> u64 {
+        self.lock().values().map(|entry| entry.count).sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Kind, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,5 +122,7 @@ mod tests {
         assert_eq!(snapshot[&Kind::Lost].count, 40);
         assert_eq!(snapshot[&Kind::Lost].examples.len(), EXAMPLES);
         assert_eq!(snapshot.len(), 1);
+        problems.add(Kind::Foreign, 1, || "another".to_owned());
+        assert_eq!(problems.total(), 41);
     }
 }

@@ -32,6 +32,13 @@ impl Process {
         cpu_of_stat(&text).with_context(|| format!("{path} has an unknown form"))
     }
 
+    /// Open descriptors.
+    pub(crate) fn descriptors(self) -> Result<u64> {
+        let path = format!("/proc/{}/fd", self.0);
+        let entries = fs::read_dir(&path).with_context(|| format!("reading {path}"))?;
+        Ok(entries.count() as u64)
+    }
+
     /// Memory in bytes, pages shared with other processes counted by their share.
     pub(crate) fn pss(self) -> Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.0);
@@ -98,6 +105,7 @@ mod tests {
         let own = Process::own();
         assert!(own.pss().expect("Pss") > 0);
         own.cpu().expect("CPU");
+        assert!(own.descriptors().expect("descriptors") > 2);
         thread_cpu().expect("CPU of the thread");
     }
 }

@@ -1,17 +1,36 @@
-//! Progress on stderr: a bar on a terminal, plain lines elsewhere.
+//! Progress on stderr: a bar and the last second's values on a terminal, plain lines elsewhere.
 
 use std::{
     io::{self, IsTerminal as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 const TEMPLATE: &str = "{prefix:>16} {bar:32} {human_pos}/{human_len} {elapsed}";
 const REFRESH: Duration = Duration::from_millis(200);
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
+
+/// Of the whole process, as stderr is.
+static DISPLAY: LazyLock<Display> = LazyLock::new(Display::new);
+
+struct Display {
+    terminal: bool,
+    bars: MultiProgress,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    /// The label of the current phase.
+    phase: &'static str,
+    /// Below the bar, on a terminal.
+    block: Option<ProgressBar>,
+    /// At the end of the next plain line, elsewhere.
+    line: String,
+}
 
 /// A phase with a known number of steps; ends when dropped.
 #[derive(Clone)]
@@ -31,18 +50,69 @@ pub(crate) struct Following {
     refreshing: JoinHandle<()>,
 }
 
-impl Phase {
-    pub(crate) fn start(label: &'static str, total: u64) -> Self {
+/// Shows the values of the last second: `block`, of several lines, on a terminal, and `line` elsewhere.
+pub(crate) fn show(block: &str, line: String) {
+    DISPLAY.show(block, line);
+}
+
+/// The label of the current phase; empty between phases.
+pub(crate) fn phase() -> &'static str {
+    DISPLAY.shown().phase
+}
+
+/// Removes what [`show`] has shown.
+pub(crate) fn clear() {
+    if let Some(block) = std::mem::take(&mut *DISPLAY.shown()).block {
+        block.finish_and_clear();
+    }
+}
+
+impl Display {
+    fn new() -> Self {
         let terminal = io::stderr().is_terminal();
         let draw = match terminal {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
-        let bar = ProgressBar::with_draw_target(Some(total), draw).with_prefix(label);
+        Self { terminal, bars: MultiProgress::with_draw_target(draw), shown: Mutex::default() }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A bar above the block.
+    fn add(&self, label: &'static str, total: u64) -> ProgressBar {
+        self.shown().phase = label;
+        let bar = self.bars.insert(0, ProgressBar::new(total).with_prefix(label));
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
-        let plain = (!terminal).then(|| Mutex::new(Instant::now()));
+        bar
+    }
+
+    fn show(&self, block: &str, line: String) {
+        let mut shown = self.shown();
+        shown.line = line;
+        if !self.terminal {
+            return;
+        }
+        let bar = shown.block.get_or_insert_with(|| {
+            let bar = self.bars.add(ProgressBar::no_length());
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        let indented: Vec<String> = block.lines().map(|line| format!("{:>16} {line}", "")).collect();
+        bar.set_message(indented.join("\n"));
+    }
+}
+
+impl Phase {
+    pub(crate) fn start(label: &'static str, total: u64) -> Self {
+        let bar = DISPLAY.add(label, total);
+        let plain = (!DISPLAY.terminal).then(|| Mutex::new(Instant::now()));
         Self(Arc::new(Inner { label, bar, plain }))
     }
 
@@ -91,7 +161,10 @@ impl Inner {
 
     fn write_line(&self) {
         let total = self.bar.length().unwrap_or_default();
-        eprintln!("{}: {}/{total}", self.label, self.bar.position());
+        // Not twice: the values of a second that is over say nothing about the next phase.
+        let values = std::mem::take(&mut DISPLAY.shown().line);
+        let separator = if values.is_empty() { "" } else { ": " };
+        eprintln!("{}: {}/{total}{separator}{values}", self.label, self.bar.position());
     }
 }
 
@@ -101,6 +174,11 @@ impl Drop for Inner {
             self.write_line();
         }
         self.bar.finish_and_clear();
+        DISPLAY.bars.remove(&self.bar);
+        let mut shown = DISPLAY.shown();
+        if shown.phase == self.label {
+            shown.phase = "";
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use std::{
 
 use tokio::sync::mpsc;
 
+/// Time between laying out a schedule and its first message.
+pub(crate) const LEAD: Duration = Duration::from_millis(50);
+
 /// `count` messages, `burst` of them at a time, `interval` apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
@@ -14,6 +17,9 @@ pub(crate) struct Schedule {
     interval: Duration,
     burst: u64,
     count: u64,
+    /// The index of the first message, and the distance from one to the next.
+    first: u64,
+    stride: u64,
 }
 
 impl Schedule {
@@ -22,20 +28,43 @@ impl Schedule {
         let ticks = (rate * duration.as_secs_f64()).round().max(1.0) as u64;
         let burst = burst as u64;
         let interval = Duration::from_secs_f64(1.0 / rate);
-        Self { start, interval, burst, count: ticks * burst }
+        Self { start, interval, burst, count: ticks * burst, first: 0, stride: 1 }
+    }
+
+    /// The same with other indexes, so that several schedules can go side by side.
+    pub(crate) fn with_indexes(self, first: u64, stride: u64) -> Self {
+        Self { first, stride, ..self }
+    }
+
+    /// The index of a message by its number, which counts from 0.
+    pub(crate) fn index(&self, number: u64) -> u64 {
+        self.first + number * self.stride
     }
 
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// When the message with this index is due.
-    pub(crate) fn at(&self, index: u64) -> Instant {
-        let nanos = self.interval.as_nanos() * u128::from(index / self.burst);
+    /// How many messages each of `sessions` gets, written to in turn.
+    pub(crate) fn spread(&self, sessions: usize) -> Vec<u64> {
+        let sessions = sessions.max(1) as u64;
+        (0..sessions).map(|session| self.count / sessions + u64::from(session < self.count % sessions)).collect()
+    }
+
+    /// When the message with this number is due.
+    pub(crate) fn at(&self, number: u64) -> Instant {
+        let nanos = self.interval.as_nanos() * u128::from(number / self.burst);
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Sends each tick's indexes when they are due. It runs on a thread of its own, which waits for the clock only,
+    /// When the message with this index is due, if it is of this schedule.
+    pub(crate) fn due(&self, index: u64) -> Option<Instant> {
+        let distance = index.checked_sub(self.first).filter(|distance| distance.is_multiple_of(self.stride))?;
+        let number = distance / self.stride;
+        (number < self.count).then(|| self.at(number))
+    }
+
+    /// Sends each tick's numbers when they are due. It runs on a thread of its own, which waits for the clock only,
     /// since the runtime's timers have a resolution of milliseconds.
     pub(crate) fn pace(self) -> io::Result<mpsc::UnboundedReceiver<std::ops::Range<u64>>> {
         let (due, ticks) = mpsc::unbounded_channel();
@@ -73,6 +102,19 @@ mod tests {
         assert_eq!(schedule.count(), 320);
         assert_eq!(schedule.at(0), schedule.at(15));
         assert_eq!(schedule.at(16) - schedule.at(15), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn sessions_get_messages_in_turn() {
+        assert_eq!(schedule(8.0, 1.0, 1).spread(3), [3, 3, 2]);
+    }
+
+    #[test]
+    fn schedules_side_by_side_have_their_own_indexes() {
+        let [even, odd] = [0, 1].map(|first| schedule(10.0, 1.0, 1).with_indexes(first, 2));
+        assert_eq!(odd.index(3), 7);
+        assert_eq!((odd.due(7), odd.due(6), odd.due(21)), (Some(odd.at(3)), None, None));
+        assert_eq!((even.due(6), even.due(7)), (Some(even.at(3)), None));
     }
 
     #[test]

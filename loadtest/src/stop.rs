@@ -4,6 +4,8 @@
 pub(crate) const EXIT_FAILED: u8 = 2;
 /// The tester itself could not do its work.
 pub(crate) const EXIT_TOOL: u8 = 1;
+/// Everything was delivered, but an expectation of `--expect` was not met, or there was a regression.
+pub(crate) const EXIT_MISSED: u8 = 3;
 /// The command line cannot be carried out (`EX_USAGE` of sysexits).
 pub(crate) const EXIT_USAGE: u8 = 64;
 

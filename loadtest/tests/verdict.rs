@@ -1,74 +1,18 @@
 //! The tester against a hub that loses, duplicates, reorders and refuses: each fault is reported.
 
+mod disruptions;
+mod report;
 mod support;
+mod tls;
 
-use std::process::Output;
+use self::support::{
+    Fault, KEY,
+    run::{FANOUT, MESSAGES, loadtest, run},
+};
 
-use serde_json::Value;
-use tokio::process::Command;
-
-use self::support::{Fault, Hub, KEY};
-
-/// Twenty messages, all in one session of three sockets.
-const FANOUT: [&str; 7] = ["fanout", "--sockets", "3", "--rate", "200", "--duration", "0.1"];
-const MESSAGES: u64 = 20;
 /// Twelve long-polls, four in each of three sessions.
 const AWAIT: [&str; 11] =
     ["await", "--waiters", "12", "--sessions", "3", "--hold", "0.2", "--rest", "0", "--rate", "500"];
-
-async fn loadtest(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .env_remove("HILOOP_KEY")
-        .args(arguments)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("the tester runs")
-}
-
-struct Run {
-    code: Option<i32>,
-    report: Value,
-    text: String,
-}
-
-async fn run(fault: Fault, scenario: &[&str]) -> Run {
-    let url = Hub::start(fault, MESSAGES).await;
-    let directory = tempfile::tempdir().expect("a directory");
-    let json = directory.path().join("report.json");
-    let json = json.to_str().expect("UTF-8");
-    // The drain is short, since in most tests a delivery is missing.
-    let options = ["--url", &url, "--key", KEY, "--json", json, "--drain", "0.2", "--settle", "0"];
-    let output = loadtest(&[&options[..], scenario].concat()).await;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    let report = std::fs::read(json).unwrap_or_default();
-    let report = serde_json::from_slice(&report).unwrap_or_default();
-    Run { code: output.status.code(), report, text }
-}
-
-impl Run {
-    fn count(&self, problem: &str) -> u64 {
-        self.report["problems"][problem]["count"].as_u64().unwrap_or_default()
-    }
-
-    fn figure(&self, key: &str) -> f64 {
-        self.report["figures"][key].as_f64().unwrap_or_else(|| panic!("no {key}: {}", self.text))
-    }
-
-    /// Failed, with this many of this problem, and no other.
-    fn assert_only(&self, problem: &str, count: u64) {
-        assert_eq!(self.code, Some(2), "{}", self.text);
-        assert_eq!(self.count(problem), count, "{}", self.text);
-        let problems = self.report["problems"].as_object().expect("problems");
-        assert_eq!(problems.len(), 1, "{}", self.text);
-    }
-
-    fn assert_clean(&self) {
-        assert_eq!(self.code, Some(0), "{}", self.text);
-        assert_eq!(self.report["verdict"], "pass");
-        assert!(self.text.contains("PASS"));
-    }
-}
 
 #[tokio::test]
 async fn a_correct_hub_passes_fanout() {

@@ -13,6 +13,6 @@ use axum::response::{IntoResponse, Response};
 pub async fn document() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     let mut response = (headers, asyncapi::text()).into_response();
-    security_headers::add(response.headers_mut());
+    security_headers::add_to_documents(response.headers_mut());
     response
 }

@@ -44,6 +44,6 @@ pub fn file(name: &str) -> Option<Response> {
 fn serve(kind: &str, bytes: Cow<'static, [u8]>) -> Response {
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
     let mut response = (headers, Body::from(Bytes::from_owner(bytes))).into_response();
-    security_headers::add(response.headers_mut());
+    security_headers::add_to_documents(response.headers_mut());
     response
 }

@@ -219,6 +219,6 @@ pub fn text() -> &'static str {
 pub async fn openapi() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     let mut response = (StatusCode::OK, headers, text()).into_response();
-    security_headers::add(response.headers_mut());
+    security_headers::add_to_documents(response.headers_mut());
     response
 }

@@ -357,10 +357,12 @@ fn hooks_are_installed_once_and_removed() {
     let output = run_with_input(&mut hook(folder.path(), &["install", "claude-code"]), Stdio::null());
     assert!(!output.status.success() && err(&output).contains("nothing was written"), "{output:?}");
     assert!(out(&output).contains("PermissionRequest") && out(&output).contains("settings.json"));
+    assert!(out(&output).contains("WARNING: without --to"), "{output:?}");
     assert_eq!(read(), serde_json::from_str::<Value>(before).expect("JSON"));
 
     let install = ["install", "claude-code", "--yes", "--ask", "tools", "--to", "ada@example.org"];
-    assert!(run(&mut hook(folder.path(), &install)).status.success());
+    let output = run(&mut hook(folder.path(), &install));
+    assert!(output.status.success() && !out(&output).contains("WARNING"), "{output:?}");
     let installed = read();
     let command = text(&installed["hooks"]["PreToolUse"][0]["hooks"][0]["command"]);
     assert!(command.ends_with("hook claude-code --timeout 600 --to ada@example.org || exit 2"), "{command}");

@@ -11,7 +11,7 @@ const approval = (title) => ({ responseRequired: true, encryptedComponents: plai
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Nothing serious, critical or moderate. */
-async function axe(page, what) {
+export async function axe(page, what) {
   // Evaluated, since the page's policy allows no script from elsewhere.
   await page.evaluate(await readFile(AXE, "utf8"));
   const found = await page.evaluate(async () => {

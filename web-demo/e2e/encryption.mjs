@@ -1,11 +1,16 @@
-// Stories of encryption: the page and agents of the TypeScript SDK (its build), with a real hub between them that can't read them.
+// Stories of encryption: the page and agents of the TypeScript SDK (its build), with a real hub between them that can't read them;
+// agents of the other SDKs too where `PEERS` names their programs (`peer`), one command a line.
+import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
 import { HiloopClient, MemoryKeyStore, verifyReceipt } from "@hiloop/sdk";
 import { WebSocket } from "ws";
-import { equal, plain, until } from "./harness.mjs";
+import { equal, plain, tempDir, until } from "./harness.mjs";
 
 const SECRET = "quarterly-zebra-figures";
+const run = promisify(execFile);
+const PEERS = (process.env.PEERS ?? "").split("\n").filter((command) => command.trim() !== "");
 
 /** Registers the stories; returns what other stories need to encrypt. */
 export function encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: theHub }) {
@@ -111,6 +116,29 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     const decision = await asked;
     equal([decision.status, decision.text], ["answered", "Green, if there is any"], "the decision");
   });
+
+  for (const command of PEERS) {
+    const [program, ...parameters] = command.trim().split(/\s+/);
+    scene(`encrypted: the agent of ${basename(parameters.at(-1) ?? program)} asks, and gets the press and its reason`, async () => {
+      const person = await newPerson();
+      const { page, errors } = await firstSignIn(person);
+      const [hub, name, keys] = [theHub(), agentName(), await tempDir("hiloop-peer-")];
+      const apiKey = (await hub.cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+      const env = { ...hub.env(), HILOOP_BASE_URL: hub.base, HILOOP_API_KEY: apiKey, HILOOP_AGENT_NAME: name, XDG_CONFIG_HOME: keys.path };
+      const question = ["ask", "--title", `Publish ${SECRET}?`, "--text", `All **${SECRET}** are checked.`, "--to", person.email, "--deadline", "10m"];
+      const asked = run(program, [...parameters, ...question], { env });
+      // An agent that fails ends the story with its own words.
+      const card = await Promise.race([openQuestion(page), asked.then(({ stdout, stderr }) => Promise.reject(new Error(`It ended early: ${stdout}${stderr}`)))]);
+      await card.getByText(`All ${SECRET} are checked.`).waitFor();
+      await card.getByTestId("add-reason").click();
+      await card.getByTestId("reason").fill("Not before the audit");
+      await card.locator("[data-action=reject]").click();
+      const decision = JSON.parse((await asked).stdout);
+      equal([decision.status, decision.approved, decision.outcome, decision.text], ["answered", false, "Rejected", "Not before the audit"], "the decision");
+      equal(decision.respondent, person.name, "the respondent");
+      equal(errors, [], "errors of the page");
+    });
+  }
 
   scene("encrypted: without the keys nothing is readable, and nothing can be written", async () => {
     const person = await newPerson();

@@ -55,6 +55,7 @@ export async function runSuite({ setup, teardown, workers = 1 }) {
   try {
     await within(30_000, setup());
     await runStories(results, fail, workers);
+    if (refused.length > 0) fail("(content security policy)", refused.join("\n"));
   } catch (error) {
     fail("(setup)", error);
   }
@@ -115,11 +116,16 @@ export function equal(actual, expected, what) {
   if (a !== b) throw new Error(`${what}: expected ${b}, got ${a}`);
 }
 
+/** What pages tried against their content security policy, in any story: the suite fails with it. */
+const refused = [];
+const REFUSED = /Content Security Policy|Content-Security-Policy|Trusted(HTML|Script|ScriptURL)/;
+
 /** Errors and blocked resources of a page, so that a story can check that there were none. */
 export function watchErrors(page) {
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (line) => {
+    if (REFUSED.test(line.text())) refused.push(line.text());
     if (line.type() === "error" && !/Failed to load resource|WebSocket connection/.test(line.text())) errors.push(line.text());
   });
   return errors;

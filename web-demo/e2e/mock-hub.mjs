@@ -2,15 +2,22 @@
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const DIST = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../dist");
+export const TYPES = {
+  ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png",
+  ".webmanifest": "application/manifest+json",
+};
+export const DIST = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../dist");
 export const ORIGIN = "http://127.0.0.1:9";
+/** As in src/http/security_headers.rs. */
 export const CSP =
-  "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; worker-src 'self'; manifest-src 'self'; object-src 'none'; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types hiloop-worker";
 
 const ME = { id: "human-1", type: "Human", name: "Mira Okafor", email: "mira@example.org" };
 
 export class MockHub {
+  /** The built page. */
+  files = DIST;
   sessions = new Map();
   sockets = new Set();
   /** Every frame that the page sent. */
@@ -137,7 +144,7 @@ export class MockHub {
   async file(route, path) {
     const name = path === "/" ? "index.html" : path.slice(1);
     try {
-      const body = await readFile(join(DIST, name));
+      const body = await readFile(join(this.files, name));
       return route.fulfill({ body, contentType: TYPES[extname(name)] ?? "text/plain", headers: { "content-security-policy": CSP } });
     } catch {
       return route.fulfill({ status: 404, body: "not found" });

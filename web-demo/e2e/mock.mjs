@@ -3,8 +3,11 @@
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
 import { accessStories } from "./access.mjs";
+import { installStories } from "./install.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
+import { onePressStories } from "./one-press.mjs";
+import { policyStories } from "./policy.mjs";
 import { scaleStories } from "./scale.mjs";
 import { triageStories } from "./triage.mjs";
 
@@ -19,9 +22,11 @@ const shot = async (page, name) => {
 };
 
 /** `keys`: the page asks for them, as it does at the first sign-in; the other stories have put that off. */
-async function open(hub, { path = "/", signedIn = true, keys = false, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
-  await hub.attach(context);
+async function open(hub, { path = "/", origin = ORIGIN, signedIn = true, keys = false, prepare = async () => undefined, ...options } = {}) {
+  // Routes inside the browser don't reach the requests of service workers.
+  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, serviceWorkers: "block", ...options });
+  if (origin === ORIGIN) await hub.attach(context);
+  await prepare(context);
   const page = await context.newPage();
   const errors = watchErrors(page);
   if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
@@ -33,7 +38,7 @@ async function open(hub, { path = "/", signedIn = true, keys = false, ...options
       localStorage.setItem("started", "1");
     }, JSON.stringify(tokens));
   }
-  await page.goto(ORIGIN + path);
+  await page.goto(origin + path);
   return { page, context, errors };
 }
 
@@ -421,9 +426,12 @@ story("a person starts and closes a conversation", async () => {
 });
 
 lyingHubStories({ story, open, connected, shot });
+installStories({ open });
+policyStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 scaleStories({ open, shot });
 accessStories({ open, connected, shot, richHub });
+onePressStories({ open, connected, shot });
 
 await runSuite({
   setup: async () => {

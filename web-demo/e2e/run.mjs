@@ -45,7 +45,7 @@ async function showPageOf(context, dir) {
  * can be taken back for three seconds; the others send it at once.
  */
 async function openPage(path = "/", { keys = false, undo = false, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, serviceWorkers: "block", ...options });
   if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
   if (!undo) await context.addInitScript(() => localStorage.setItem("hiloop.undo", "off"));
   opened.getStore().push(context);

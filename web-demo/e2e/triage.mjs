@@ -299,7 +299,7 @@ export function triageStories({ open, connected, shot, richHub }) {
     await page.keyboard.press("Escape");
     const urgent = hub.message("s-2", BOT, approval("Stop the rollout?", { priority: "Urgent" }));
     await page.getByTestId("asked-urgently").filter({ hasText: "Urgent request from deploy-bot: Stop the rollout?" }).waitFor({ state: "attached" });
-    equal(await shown(), [{ title: "deploy-bot asks: urgent", body: "Stop the rollout?", tag: urgent.id, icon: "/assets/icon.svg" }], "notifications");
+    equal(await shown(), [{ title: "deploy-bot asks: urgent", body: "Stop the rollout?", tag: urgent.id, icon: "/icons/icon.svg" }], "notifications");
     equal(await page.evaluate(() => window.tones), 2, "tones");
     hub.message("s-3", BOT, { responseRequired: true, encryptedContent: { scheme: "hiloop/v2", ciphertext: "AAAA", wrappings: [] } });
     await until("the second one", async () => (await shown()).length === 2);

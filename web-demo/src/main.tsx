@@ -1,5 +1,6 @@
 // The start of the page.
 import { render } from "preact";
+import { registerWorker } from "./client/worker";
 import { App } from "./views/app";
 import { AppState } from "./views/app-state";
 import "./styles/base.css";
@@ -19,3 +20,7 @@ if (root) {
   root.replaceChildren();
   render(<App app={new AppState()} />, root);
 }
+
+/** After all that the page needs now: the worker loads each of its files. */
+const whenQuiet = window.requestIdleCallback ?? ((then: () => void) => setTimeout(then, 2_000));
+if (import.meta.env.PROD) window.addEventListener("load", () => whenQuiet(() => void registerWorker()), { once: true });

@@ -67,6 +67,15 @@ test.each([...registry.keys()])("%s: data of any shape breaks nothing", async (t
   expect(root.querySelectorAll(`.component-${type}`).length).toBeGreaterThan(90);
 });
 
+test("a group does not repeat the title of the approval in it", () => {
+  const approval = { type: "approval", data: { title: "Deploy?" } };
+  const titles = (title: string, children: Node[]): string[] =>
+    [...show({ type: "group", data: { title }, children }).root.querySelectorAll("h4")].map(({ textContent }) => textContent ?? "");
+  expect(titles("Deploy?", [{ type: "group", data: {}, children: [approval] }])).toEqual(["Deploy?"]);
+  expect(titles("Release 4.2", [approval])).toEqual(["Release 4.2", "Deploy?"]);
+  expect(titles("Deploy?", [null as unknown as Node, { type: "alert", data: { content: "Deploy?" } }])).toContain("Deploy?");
+});
+
 test("what has no view is labelled JSON, folded where it is long", async () => {
   const { root } = show({ type: "hologram", data: { list: Array.from({ length: 500 }, (_, i) => i) } });
   const unknown = root.querySelector<HTMLElement>("[data-testid=unknown-component]")!;

@@ -2,22 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use hyper::{
-    Method, StatusCode,
-    header::{self, HeaderName, HeaderValue},
-};
+use hyper::{Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
+    credential::Credential,
+    ended::BadStatus,
     http::{Call, HttpPool},
     target::Target,
 };
+use crate::live::Live;
 
 /// The hub's HTTP side.
 pub(crate) struct Api {
     target: Arc<Target>,
+    live: Arc<Live>,
     pool: HttpPool,
 }
 
@@ -34,9 +35,18 @@ pub(crate) struct Session {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
     pub(crate) id: String,
+    pub(crate) seq: u64,
     pub(crate) status: String,
     pub(crate) encrypted_content: Envelope,
     pub(crate) response: Option<Response>,
+}
+
+/// The routes of a kind of principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Agent,
+    /// Humans and guests.
+    Human,
 }
 
 /// The response that settled a message.
@@ -52,9 +62,15 @@ pub(crate) struct Envelope {
     pub(crate) ciphertext: String,
 }
 
-/// A person: a guest of one session, or a human with a JWT.
-#[derive(Debug, Clone)]
-pub(crate) struct Person(HeaderValue);
+impl Side {
+    /// Its part of a path.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Human => "human",
+        }
+    }
+}
 
 #[derive(Deserialize)]
 struct MessageReply {
@@ -66,18 +82,9 @@ struct GuestReply {
     token: String,
 }
 
-impl Person {
-    /// Fails for a token that no header may hold.
-    pub(crate) fn new(token: &str) -> Result<Self> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).context("a token no header may hold")?;
-        value.set_sensitive(true);
-        Ok(Self(value))
-    }
-}
-
 impl Api {
-    pub(crate) fn new(target: Arc<Target>, in_flight: usize) -> Self {
-        Self { pool: HttpPool::new(Arc::clone(&target), in_flight), target }
+    pub(crate) fn new(target: Arc<Target>, in_flight: usize, live: &Arc<Live>) -> Self {
+        Self { pool: HttpPool::new(Arc::clone(&target), in_flight), target, live: Arc::clone(live) }
     }
 
     pub(crate) async fn warm_up(&self, connections: usize) -> Result<()> {
@@ -96,16 +103,22 @@ impl Api {
     }
 
     /// A guest of a session, who may answer there.
-    pub(crate) async fn create_guest(&self, session: &str) -> Result<Person> {
+    pub(crate) async fn create_guest(&self, session: &str) -> Result<Credential> {
         let path = self.target.path(&format!("/v1/agent/sessions/{session}/guest-tokens"));
         let body = Bytes::from_static(br#"{"name":"load test"}"#);
         let reply: GuestReply = self.call(Method::POST, &path, body, StatusCode::CREATED).await?;
-        Person::new(&reply.token)
+        Credential::bearer(&reply.token)
     }
 
     pub(crate) async fn session(&self, id: &str) -> Result<Session> {
         let path = self.target.path(&format!("/v1/agent/sessions/{id}"));
         self.call(Method::GET, &path, Bytes::new(), StatusCode::OK).await
+    }
+
+    /// The same for an agent.
+    pub(crate) async fn session_as(&self, agent: &Credential, id: &str) -> Result<Session> {
+        let path = format!("/v1/agent/sessions/{id}");
+        self.request(agent, Method::GET, &path, Bytes::new(), StatusCode::OK).await
     }
 
     /// The path to post messages of a session to.
@@ -115,31 +128,63 @@ impl Api {
 
     /// Posts a message and returns the `seq` that the hub gave it.
     pub(crate) async fn post_message(&self, path: &str, body: Bytes) -> Result<u64> {
-        let reply: MessageReply = self.call(Method::POST, path, body, StatusCode::CREATED).await?;
+        let reply: MessageReply = self.counted(self.call(Method::POST, path, body, StatusCode::CREATED)).await?;
         Ok(reply.seq)
     }
 
     /// Posts a message and returns it.
     pub(crate) async fn create_message(&self, session: &str, body: Bytes) -> Result<Message> {
         let path = self.messages_path(session);
-        self.call(Method::POST, &path, body, StatusCode::CREATED).await
+        self.counted(self.call(Method::POST, &path, body, StatusCode::CREATED)).await
     }
 
     /// Posts a message as a person.
-    pub(crate) async fn answer(&self, person: &Person, session: &str, body: Bytes) -> Result<Message> {
-        let path = self.target.path(&format!("/v1/human/sessions/{session}/messages"));
-        let credential = (header::AUTHORIZATION, person.0.clone());
+    pub(crate) async fn answer(&self, person: &Credential, session: &str, body: Bytes) -> Result<Message> {
+        self.say(Side::Human, person, session, body).await
+    }
+
+    /// Posts a message as somebody.
+    pub(crate) async fn say(&self, side: Side, who: &Credential, session: &str, body: Bytes) -> Result<Message> {
+        let path = format!("/v1/{}/sessions/{session}/messages", side.name());
+        self.counted(self.request(who, Method::POST, &path, body, StatusCode::CREATED)).await
+    }
+
+    /// Any request below the base URL.
+    pub(crate) async fn request<T: DeserializeOwned>(
+        &self,
+        credential: &Credential,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        expected: StatusCode,
+    ) -> Result<T> {
+        let path = self.target.path(path);
         let within = self.target.timeout();
-        let call = Call { method: Method::POST, path: &path, credential, body, within };
-        self.exchange(call, StatusCode::CREATED).await
+        self.exchange(Call { method, path: &path, credential, body, within }, expected).await
+    }
+
+    /// Deletes something.
+    pub(crate) async fn delete(&self, credential: &Credential, path: &str) -> Result<()> {
+        self.request(credential, Method::DELETE, path, Bytes::new(), StatusCode::NO_CONTENT).await
     }
 
     /// Long-polls for a message to settle, for so many seconds at most.
     pub(crate) async fn await_message(&self, session: &str, message: &str, seconds: u8) -> Result<Message> {
+        self.await_message_as(self.target.credential(), session, message, seconds).await
+    }
+
+    /// The same as an agent.
+    pub(crate) async fn await_message_as(
+        &self,
+        agent: &Credential,
+        session: &str,
+        message: &str,
+        seconds: u8,
+    ) -> Result<Message> {
         let path = format!("/v1/agent/sessions/{session}/messages/{message}/await?timeout={seconds}");
         let path = self.target.path(&path);
         let within = self.target.timeout() + Duration::from_secs(seconds.into());
-        let call = Call { method: Method::GET, path: &path, credential: self.key(), body: Bytes::new(), within };
+        let call = Call { method: Method::GET, path: &path, credential: agent, body: Bytes::new(), within };
         self.exchange(call, StatusCode::OK).await
     }
 
@@ -148,8 +193,12 @@ impl Api {
         self.pool.unasked()
     }
 
-    fn key(&self) -> (HeaderName, HeaderValue) {
-        (HeaderName::from_static("x-api-key"), self.target.key())
+    /// Counts a message when it is sent, and when it is acknowledged.
+    async fn counted<T>(&self, reply: impl Future<Output = Result<T>>) -> Result<T> {
+        self.live.sent();
+        let reply = reply.await?;
+        self.live.acknowledged();
+        Ok(reply)
     }
 
     async fn call<T: DeserializeOwned>(
@@ -160,7 +209,7 @@ impl Api {
         expected: StatusCode,
     ) -> Result<T> {
         let within = self.target.timeout();
-        self.exchange(Call { method, path, credential: self.key(), body, within }, expected).await
+        self.exchange(Call { method, path, credential: self.target.credential(), body, within }, expected).await
     }
 
     async fn exchange<T: DeserializeOwned>(&self, call: Call<'_>, expected: StatusCode) -> Result<T> {
@@ -169,11 +218,17 @@ impl Api {
         if reply.status != expected {
             let text: String = String::from_utf8_lossy(&reply.body).chars().take(300).collect();
             let hint = match reply.status {
-                StatusCode::TOO_MANY_REQUESTS => " (are HILOOP_RATE_LIMIT and HILOOP_CONNECTION_LIMIT off?)",
+                StatusCode::TOO_MANY_REQUESTS => "are HILOOP_RATE_LIMIT and HILOOP_CONNECTION_LIMIT off? ",
                 _ => "",
             };
-            bail!("{path}: {} for {}{hint}: {text}", reply.status.as_u16(), expected.as_u16());
+            let (status, expected) = (reply.status.as_u16(), expected.as_u16());
+            let text = format!("{hint}{text}");
+            return Err(
+                BadStatus { path: path.to_owned(), status, expected, text, retry_after: reply.retry_after }.into()
+            );
         }
-        serde_json::from_slice(&reply.body).with_context(|| format!("{path}: unexpected reply"))
+        // A reply without a body is `null`.
+        let body = if reply.body.is_empty() { &b"null"[..] } else { &reply.body[..] };
+        serde_json::from_slice(body).with_context(|| format!("{path}: unexpected reply"))
     }
 }

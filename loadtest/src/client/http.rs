@@ -16,12 +16,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, StatusCode,
     client::conn::http1::{self, SendRequest},
-    header::{self, HeaderName, HeaderValue},
+    header,
 };
 use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 
-use super::target::Target;
+use super::{credential::Credential, ended, target::Target};
 
 type Connection = SendRequest<Full<Bytes>>;
 
@@ -39,7 +39,7 @@ pub(super) struct HttpPool {
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
-    pub(super) credential: (HeaderName, HeaderValue),
+    pub(super) credential: &'a Credential,
     pub(super) body: Bytes,
     pub(super) within: Duration,
 }
@@ -47,6 +47,8 @@ pub(super) struct Call<'a> {
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
+    /// What a `Retry-After` asks for.
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl HttpPool {
@@ -82,7 +84,7 @@ impl HttpPool {
     }
 
     async fn exchange(&self, call: Call<'_>) -> Result<Reply> {
-        let (credential, value) = call.credential;
+        let (credential, value) = call.credential.header();
         let _permit = self.permits.acquire().await.context("the pool is closed")?;
         let mut request = Request::builder()
             .method(call.method)
@@ -97,9 +99,11 @@ impl HttpPool {
             match connection.try_send_request(request).await {
                 Ok(response) => {
                     let status = response.status();
+                    let wait = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+                    let retry_after = wait.and_then(ended::retry_after);
                     let body = response.into_body().collect().await.context("reading the reply")?;
                     self.idle().push(connection);
-                    return Ok(Reply { status, body: body.to_bytes() });
+                    return Ok(Reply { status, body: body.to_bytes(), retry_after });
                 }
                 // The hub had closed an idle connection: nothing of the request was sent.
                 Err(mut error) => match error.take_message() {

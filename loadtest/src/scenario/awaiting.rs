@@ -12,18 +12,18 @@ use tokio::task::JoinSet;
 use super::{
     Context,
     memory::{report_memory, report_memory_each},
-    paced::{LEAD, report_lateness},
+    sender::report_lateness,
 };
 use crate::{
     cli::AwaitArgs,
-    client::{Api, Person, Session},
+    client::{Api, Credential, Session},
     latency::Latencies,
     long_polls::{LongPolls, Question},
     payload::Payload,
     problems::{Kind, Problems},
     progress::Phase,
     report::{Report, Section},
-    schedule::Schedule,
+    schedule::{LEAD, Schedule},
     stop::Stop,
 };
 
@@ -36,7 +36,7 @@ struct Answerer {
     problems: Arc<Problems>,
     payload: Payload,
     schedule: Schedule,
-    people: Vec<Person>,
+    people: Vec<Credential>,
     questions: Arc<[Question]>,
     /// The id of each question's answer, once it has its 201.
     answers: Vec<OnceLock<String>>,
@@ -51,7 +51,8 @@ pub(super) async fn run(context: &Context, arguments: AwaitArgs) -> Result<Repor
     let questions = ask(context, &sessions, &payload, arguments.waiters).await?;
     let before = context.server_memory()?;
 
-    let polls = LongPolls::new(&context.target, Arc::clone(&questions), &context.problems, arguments.wait);
+    let polls =
+        LongPolls::new(&context.target, Arc::clone(&questions), &context.problems, &context.live, arguments.wait);
     let opening = Instant::now();
     let phase = Phase::start("long-polls", questions.len() as u64);
     polls.open(context.options.connecting, &phase).await?;
@@ -106,9 +107,9 @@ pub(super) async fn run(context: &Context, arguments: AwaitArgs) -> Result<Repor
 }
 
 /// The person who answers in each session.
-async fn people(context: &Context, sessions: &[Session], token: Option<&str>) -> Result<Vec<Person>, Stop> {
+async fn people(context: &Context, sessions: &[Session], token: Option<&str>) -> Result<Vec<Credential>, Stop> {
     if let Some(token) = token {
-        let person = Person::new(token).map_err(|error| Stop::Usage(format!("--token: {error:#}")))?;
+        let person = Credential::bearer(token).map_err(|error| Stop::Usage(format!("--token: {error:#}")))?;
         return Ok(vec![person; sessions.len()]);
     }
     let guests = sessions.iter().map(|session| context.api.create_guest(&session.id));
@@ -171,7 +172,7 @@ impl Answerer {
         context: &Context,
         schedule: Schedule,
         payload: Payload,
-        people: Vec<Person>,
+        people: Vec<Credential>,
         questions: &Arc<[Question]>,
     ) -> Self {
         Self {

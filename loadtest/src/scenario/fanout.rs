@@ -9,6 +9,7 @@ use crate::{
     client::{Frame, Socket, wire_size},
     floor::{self, Floor, FloorPlan},
     payload::Payload,
+    progress::Phase,
     report::{Report, Section},
     stop::Stop,
 };
@@ -48,8 +49,9 @@ async fn floor_plan(context: &Context, arguments: &FanoutArgs) -> Result<FloorPl
 
 async fn probe(context: &Context, size: usize) -> Result<usize> {
     let session = context.api.create_session().await?;
-    let mut socket = Socket::open(&context.other, context.socket_options()).await?;
-    socket.subscribe(&context.other, &session.id).await?;
+    let target = &context.others[0];
+    let mut socket = Socket::open(target, target.credential(), context.socket_options()).await?;
+    socket.subscribe(target, &session.id, None).await?;
     let path = context.api.messages_path(&session.id);
     context.api.post_message(&path, Payload::new(size).body(0)).await?;
     let arrival = async {
@@ -60,7 +62,7 @@ async fn probe(context: &Context, size: usize) -> Result<usize> {
             }
         }
     };
-    let arrival = tokio::time::timeout(context.other.timeout(), arrival).await;
+    let arrival = tokio::time::timeout(target.timeout(), arrival).await;
     let size = arrival.map_err(|_| anyhow!("the message never arrived"))?;
     socket.close().await;
     size
@@ -68,6 +70,7 @@ async fn probe(context: &Context, size: usize) -> Result<usize> {
 
 async fn measure(plan: Option<FloorPlan>) -> Result<Option<Floor>, Stop> {
     let Some(plan) = plan else { return Ok(None) };
+    let _phase = Phase::start("floor", 1);
     let measured = tokio::task::spawn_blocking(move || floor::measure(plan)).await;
     let floor = measured.map_err(|error| Stop::Tool(error.into()))?.map_err(Stop::Tool)?;
     Ok(Some(floor))

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli::IdleArgs,
     client::Session,
-    fleet::Fleet,
+    fleet::{Fleet, Group},
     ledger::SessionLedger,
     payload::Payload,
     problems::Kind,
@@ -30,7 +30,8 @@ pub(super) async fn run(context: &Context, arguments: IdleArgs) -> Result<Report
     let before = context.server_memory()?;
 
     let opening = Instant::now();
-    let fleet = context.open_fleet(&sessions, arguments.sockets, arguments.subscribe).await?;
+    let seats = context.seats(&sessions, 0..arguments.sockets, Group::Main);
+    let fleet = context.open_fleet(&sessions, seats, arguments.subscribe).await?;
     let opened_in = opening.elapsed().as_secs_f64();
     Phase::hold("rest", arguments.rest).await;
     let open = context.server_memory()?;

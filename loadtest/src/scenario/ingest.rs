@@ -12,7 +12,10 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::Context;
+use super::{
+    Context,
+    durable::{self, Load, Rows},
+};
 use crate::{
     cli::IngestArgs,
     client::{Api, Session},
@@ -44,6 +47,8 @@ struct Writers {
 
 pub(super) async fn run(context: &Context, arguments: IngestArgs) -> Result<Report, Stop> {
     let wanted = if arguments.one_session { 1 } else { arguments.sessions };
+    let rows = Rows { sessions: wanted, size: arguments.size, load: Load::Writers(arguments.writers) };
+    let before = durable::measure(context, &arguments.floor, rows).await?;
     let sessions = context.create_sessions(wanted).await?;
     let writers = Arc::new(Writers::new(context, &sessions, arguments.size));
     let connections = arguments.writers.div_ceil(writers.apis.len()).min(context.options.in_flight);
@@ -69,6 +74,7 @@ pub(super) async fn run(context: &Context, arguments: IngestArgs) -> Result<Repo
 
     let acknowledged = writers.acknowledged.load(Ordering::Relaxed);
     writers.check(&sessions).await;
+    let after = durable::measure(context, &arguments.floor, rows).await?;
     let mut report = Report::new("ingest", &context.options.url, json!(arguments));
     report.count(Section::Load, "sessions", "sessions", sessions.len() as u64);
     report.count(Section::Load, "writers", "writers", arguments.writers as u64);
@@ -79,22 +85,25 @@ pub(super) async fn run(context: &Context, arguments: IngestArgs) -> Result<Repo
     usage.report(&mut report);
     usage.report_per(&mut report, "usPerPublish", "CPU per publish", acknowledged);
     usage.warn_if_short(&mut report);
+    durable::report(&mut report, [before, after], usage, acknowledged);
     Ok(report)
 }
 
 impl Writers {
     fn new(context: &Context, sessions: &[Session], size: usize) -> Self {
         let mut apis = vec![Arc::clone(&context.api)];
-        if context.options.other_url.is_some() {
-            apis.push(Arc::new(Api::new(Arc::clone(&context.other), context.options.in_flight)));
+        for other in context.others.iter().filter(|other| !Arc::ptr_eq(other, &context.target)) {
+            apis.push(Arc::new(Api::new(Arc::clone(other), context.options.in_flight, &context.live)));
         }
+        let replies = Latencies::new();
+        context.live.watch("reply", &replies);
         Self {
             apis,
             problems: Arc::clone(&context.problems),
             payload: Payload::new(size),
             paths: sessions.iter().map(|session| context.api.messages_path(&session.id)).collect(),
             ledgers: Mutex::new(sessions.iter().map(|_| SessionLedger::default()).collect()),
-            replies: Latencies::new(),
+            replies,
             next: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
         }

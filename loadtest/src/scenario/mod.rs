@@ -2,25 +2,34 @@
 
 mod awaiting;
 mod chat;
+mod durable;
 mod fanout;
 mod idle;
 mod ingest;
 mod memory;
+mod mixed;
 mod paced;
+mod returns;
+mod sender;
+mod slow;
+mod storm;
+mod trend;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
     cli::{Cli, Options, Scenario},
     client::{Api, Session, SocketOptions, Target},
-    fleet::{Fleet, FleetPlan},
+    fleet::{Fleet, FleetPlan, Group, LinkKind, Seat},
+    live::Live,
     meter::Meter,
     problems::Problems,
     proc_stat::Process,
-    progress::Phase,
+    progress::{self, Phase},
     report::Report,
+    series::Sampler,
     stop::Stop,
 };
 
@@ -31,32 +40,54 @@ const CREATING: usize = 16;
 struct Context {
     options: Options,
     target: Arc<Target>,
-    /// The same node again unless another is named.
-    other: Arc<Target>,
+    /// The nodes for sockets: the same again unless others are named.
+    others: Vec<Arc<Target>>,
     api: Arc<Api>,
     problems: Arc<Problems>,
+    live: Arc<Live>,
     server: Option<Process>,
 }
 
 /// Runs the scenario that the command line names.
 pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     let target = Arc::new(Target::new(&cli.options)?);
-    let other = Target::other(&cli.options)?.map_or_else(|| Arc::clone(&target), Arc::new);
+    let mut others: Vec<Arc<Target>> = Target::others(&cli.options)?.into_iter().map(Arc::new).collect();
+    if others.is_empty() {
+        others.push(Arc::clone(&target));
+    }
+    let live = Arc::new(Live::default());
     let context = Context {
-        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight)),
+        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight, &live)),
         problems: Arc::new(Problems::default()),
+        live,
         server: cli.options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
         target,
-        other,
+        others,
         options: cli.options,
     };
+    let warmup = match &cli.scenario {
+        Scenario::Mixed(arguments) => Some(arguments.warmup),
+        _ => None,
+    };
+    let sampler = Sampler::start(&context.live, &context.problems, context.server);
+    let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
     let mut report = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
         Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
+        Scenario::Storm(arguments) => storm::run(&context, &arguments).await,
+        Scenario::Slow(arguments) => slow::run(&context, &arguments).await,
+        Scenario::Mixed(arguments) => mixed::run(&context, &arguments).await,
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
     }?;
+    let series = sampler.stop();
+    returns::report_peaks(&mut report, &series);
+    if let Some(warmup) = warmup {
+        trend::report_trend(&mut report, &series, mixed::PHASE, warmup);
+    }
+    report.series(series);
+    progress::clear();
     report.judge(&context.problems);
     Ok(report)
 }
@@ -74,21 +105,38 @@ impl Context {
         Ok(sessions.into())
     }
 
-    async fn open_fleet(&self, sessions: &Arc<[Session]>, sockets: usize, subscribe: bool) -> Result<Fleet, Stop> {
+    /// Sockets of the key, on the nodes and the sessions in turn.
+    fn seats(&self, sessions: &[Session], numbers: Range<usize>, group: Group) -> Vec<Seat> {
+        let seat = |number: usize| {
+            let target = &self.others[number % self.others.len()];
+            Seat {
+                number,
+                session: number % sessions.len().max(1),
+                group,
+                target: Arc::clone(target),
+                credential: target.credential().clone(),
+                socket: self.socket_options(),
+                link: LinkKind::Socket,
+                habits: None,
+            }
+        };
+        numbers.map(seat).collect()
+    }
+
+    async fn open_fleet(&self, sessions: &Arc<[Session]>, seats: Vec<Seat>, subscribe: bool) -> Result<Fleet, Stop> {
+        let phase = Phase::start("sockets", seats.len() as u64);
         let plan = FleetPlan {
-            target: Arc::clone(&self.other),
             sessions: Arc::clone(sessions),
-            sockets,
+            seats,
             subscribe,
             connecting: self.options.connecting,
-            socket: self.socket_options(),
+            live: Arc::clone(&self.live),
         };
-        let phase = Phase::start("sockets", sockets as u64);
         Fleet::open(plan, &self.problems, &phase).await
     }
 
     fn socket_options(&self) -> SocketOptions {
-        SocketOptions { read_buffer: self.options.read_buffer }
+        SocketOptions { read_buffer: self.options.read_buffer, receive_buffer: None }
     }
 
     fn meter(&self) -> Result<Meter, Stop> {

@@ -63,7 +63,10 @@ impl Hub {
         message["status"] = json!("Completed");
         message["response"] = json!({"messageId": answer, "encryptedContent": content});
         self.questions.settled.notify_waiters();
-        (201, json!({"id": answer, "status": "Completed", "encryptedContent": content, "response": null}))
+        (
+            201,
+            json!({"id": answer, "seq": session.seq - 1, "status": "Completed", "encryptedContent": content, "response": null}),
+        )
     }
 
     /// The status, the body, and how many times to send it; none to close the connection.

@@ -1,23 +1,22 @@
 //! A minimal hub in this process with injectable faults.
 
 mod awaiting;
+pub(crate) mod run;
+mod sockets;
+pub(crate) mod tls;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
-    sync::mpsc::{UnboundedSender, unbounded_channel},
+    sync::mpsc::UnboundedSender,
 };
-use tokio_tungstenite::tungstenite::{
-    Message,
-    handshake::server::{ErrorResponse, Request, Response},
-};
+use tokio_tungstenite::tungstenite::Message;
 
 pub(crate) const KEY: &str = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
 /// The faulty event, on the first socket of each session.
@@ -69,12 +68,30 @@ pub(crate) enum Fault {
     AwaitError,
     /// Stores an answer twice.
     AnswerTwice,
+    /// Leaves an event out of a replay.
+    ReplayLose,
+    /// Sends an event twice in a replay.
+    ReplayDouble,
+    /// Sends two events of a replay in the wrong order.
+    ReplaySwap,
+    /// Replays everything, whatever the client has.
+    ReplayAll,
+    /// Answers every other handshake with 503 once there was a message.
+    BusyReturn,
+    /// Answers every handshake with 503 once there was a message.
+    NeverReturn,
+    /// Closes every socket with 4403 once there was a message.
+    RevokeReturn,
+    /// Closes the last socket with 4502 instead of sending an event.
+    MissHeartbeat,
 }
 
 #[derive(Default)]
 struct Session {
     seq: u64,
     subscribers: Vec<UnboundedSender<Message>>,
+    /// The events from the second on, as they were sent.
+    events: Vec<Message>,
     held: Option<Message>,
     refused: bool,
 }
@@ -85,6 +102,7 @@ pub(crate) struct Hub {
     messages: u64,
     sessions: Mutex<HashMap<String, Session>>,
     questions: awaiting::Questions,
+    sockets: sockets::Sockets,
 }
 
 impl Hub {
@@ -92,8 +110,13 @@ impl Hub {
     pub(crate) async fn start(fault: Fault, messages: u64) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let hub =
-            Arc::new(Self { fault, messages, sessions: Mutex::default(), questions: awaiting::Questions::default() });
+        let hub = Arc::new(Self {
+            fault,
+            messages,
+            sessions: Mutex::default(),
+            questions: awaiting::Questions::default(),
+            sockets: sockets::Sockets::default(),
+        });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(Arc::clone(&hub).serve(stream));
@@ -110,48 +133,6 @@ impl Hub {
             self.serve_socket(stream).await;
         } else {
             self.serve_http(stream).await;
-        }
-    }
-
-    async fn serve_socket(&self, stream: TcpStream) {
-        #[expect(clippy::result_large_err, reason = "the callback's type is given")]
-        let check = |request: &Request, response: Response| {
-            let key = request.headers().get("x-api-key");
-            match key.is_some_and(|key| key == KEY) {
-                true => Ok(response),
-                false => Err(ErrorResponse::new(None)),
-            }
-        };
-        let accepted = tokio_tungstenite::accept_hdr_async(stream, check).await;
-        let (mut sink, mut source) = accepted.expect("an upgrade").split();
-        let (out, mut outgoing) = unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(message) = outgoing.recv().await {
-                if sink.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let say = |value: Value| out.send(Message::text(value.to_string()));
-        let _ = say(json!({"type": "hello", "heartbeatSeconds": 25}));
-        while let Some(Ok(Message::Text(text))) = source.next().await {
-            let frame: Value = serde_json::from_str(&text).expect("JSON");
-            let id = &frame["id"];
-            let _ = match frame["type"].as_str() {
-                Some("ping") => say(json!({"type": "pong", "id": id})),
-                Some("subscribe") if self.fault == Fault::Forbid => {
-                    say(json!({"type": "error", "id": id, "error": {"code": "NOT_FOUND"}}))
-                }
-                Some("subscribe") => {
-                    let name = frame["sessionId"].as_str().expect("a session");
-                    let mut sessions = self.sessions();
-                    let session = sessions.get_mut(name).expect("a known session");
-                    session.subscribers.push(out.clone());
-                    say(json!({"type": "subscribed", "id": id, "sessionId": name,
-                        "seq": session.seq, "replay": 0, "firstSeq": 1}))
-                }
-                other => panic!("a frame of type {other:?}"),
-            };
         }
     }
 
@@ -242,6 +223,8 @@ impl Hub {
             )
         };
         let frame = event(id, message);
+        session.events.push(frame.clone());
+        let last = session.subscribers.len().saturating_sub(1);
         for (number, subscriber) in session.subscribers.iter().enumerate() {
             let mut frames = vec![frame.clone()];
             match self.fault {
@@ -255,6 +238,7 @@ impl Hub {
                     let other = json!({"encryptedContent": {"ciphertext": "bm90aGluZw=="}});
                     frames = vec![event(id, &other)];
                 }
+                Fault::MissHeartbeat if number == last && unlucky => frames = vec![sockets::close(4502)],
                 Fault::Close if number == 0 && unlucky => frames.push(Message::Close(None)),
                 _ => {}
             }

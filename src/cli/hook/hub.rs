@@ -40,13 +40,14 @@ impl HubSession {
         state: &StateFile,
     ) -> Result<Self, String> {
         let remembered = state.read().unwrap_or_default().session;
+        let me = client.me().await.map_err(said)?.id;
         if let Some(id) = remembered
             && let Some(session) = found(client, id).await.map_err(said)?
-            && session.status == SessionStatus::Active
+            && is_usable(&session, me)
         {
             return Ok(Self { client: client.clone(), id, to: to.to_vec() });
         }
-        let id = Self::find_or_open(client, agent, event, to).await?;
+        let id = Self::find_or_open(client, me, agent, event, to).await?;
         // Without it, the next process searches again.
         let _ = state.update(|state| {
             if state.session.replace(id) != Some(id) {
@@ -56,14 +57,20 @@ impl HubSession {
         Ok(Self { client: client.clone(), id, to: to.to_vec() })
     }
 
-    async fn find_or_open(client: &Client, agent: CodingAgent, event: &Event, to: &[String]) -> Result<Uuid, String> {
-        let me = client.me().await.map_err(said)?.id;
+    async fn find_or_open(
+        client: &Client,
+        me: Uuid,
+        agent: CodingAgent,
+        event: &Event,
+        to: &[String],
+    ) -> Result<Uuid, String> {
         'next: for number in 0..MAX_SESSIONS {
             let ids = Ids::new(me, agent, &event.session, number);
             let mut new = None;
             for id in ids.at(Timestamp::now().as_millis()) {
                 match found(client, id).await.map_err(said)? {
-                    Some(session) if session.status == SessionStatus::Active => return Ok(id),
+                    Some(session) if is_usable(&session, me) => return Ok(id),
+                    // Closed, or opened by another agent under an id that it foresaw.
                     Some(_) => continue 'next,
                     None => new = new.or(Some(id)),
                 }
@@ -76,14 +83,19 @@ impl HubSession {
             if !to.is_empty() {
                 session = session.participants(to.iter().map(NewParticipant::human));
             }
-            return match client.create_session(session).await {
-                Ok(_) => Ok(id),
-                // Another hook was first.
-                Err(error) if error.is("CONFLICT") || error.is("IDEMPOTENCY_MISMATCH") => Ok(id),
-                Err(error) => Err(said(error)),
-            };
+            match client.create_session(session).await {
+                Ok(_) => return Ok(id),
+                // Another hook was first, or another agent.
+                Err(error) if error.is("CONFLICT") || error.is("IDEMPOTENCY_MISMATCH") => {
+                    let session = found(client, id).await.map_err(said)?;
+                    if session.is_some_and(|session| is_usable(&session, me)) {
+                        return Ok(id);
+                    }
+                }
+                Err(error) => return Err(said(error)),
+            }
         }
-        Err(format!("people closed {MAX_SESSIONS} sessions of this one"))
+        Err(format!("{MAX_SESSIONS} sessions of this one are closed, or belong to other agents"))
     }
 
     /// Asks and waits. Of several processes that ask with the same key, one gets the decision.
@@ -139,6 +151,11 @@ pub(super) fn said(error: Error) -> String {
     error.to_string()
 }
 
+/// Whether this agent has opened the session, and it is open.
+fn is_usable(session: &Session, me: Uuid) -> bool {
+    session.status == SessionStatus::Active && session.created_by_agent_id == Some(me)
+}
+
 async fn found(client: &Client, id: Uuid) -> Result<Option<Session>, Error> {
     match client.session(id).await {
         Ok(session) => Ok(Some(session)),
@@ -181,6 +198,24 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_774_432_200_000;
+
+    #[test]
+    fn a_session_of_another_agent_or_a_closed_one_is_not_used() {
+        let me = Uuid::from_u128(1);
+        let session = |creator: Value, status: &str| -> Session {
+            serde_json::from_value(serde_json::json!({
+                "id": me, "spaceId": me, "createdByAgentId": creator, "createdByHumanId": null, "title": null,
+                "encryptedTitle": null, "status": status, "priority": "Medium", "metadata": null, "lastSeq": 1,
+                "pendingCount": 0, "createdAt": "2026-03-25T10:30:00.000Z", "updatedAt": "2026-03-25T10:30:00.000Z",
+                "closedAt": null, "archivedAt": null,
+            }))
+            .expect("a session")
+        };
+        assert!(is_usable(&session(serde_json::json!(me), "Active"), me));
+        assert!(!is_usable(&session(serde_json::json!(Uuid::from_u128(2)), "Active"), me));
+        assert!(!is_usable(&session(Value::Null, "Active"), me));
+        assert!(!is_usable(&session(serde_json::json!(me), "Closed"), me));
+    }
 
     #[test]
     fn each_process_finds_the_session_for_a_week() {

@@ -3,7 +3,7 @@
 use super::Asking;
 use super::agent::CodingAgent;
 use super::settings_file::{Hooks, Scope, uninstall};
-use crate::cli::{CliError, config_file, folders};
+use crate::cli::{CliError, config_file, folders, print};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -49,6 +49,12 @@ impl Install {
             timeout: self.asking.timeout,
             to: &self.asking.to,
         };
+        if hooks.to.is_empty() && std::env::var("HILOOP_SPACE_KEY").map_or(true, |key| key.is_empty()) {
+            print::line(
+                "WARNING: without --to, whoever the hub lists as a person of the space may approve. Name the people with \
+                 --to EMAIL, or set HILOOP_SPACE_KEY, unless you trust the hub with that.",
+            )?;
+        }
         self.target.change(|settings| hooks.install(settings))
     }
 }

@@ -93,7 +93,8 @@ impl Request {
             "apply_patch" => {
                 let patch = text(input, "command")?;
                 input.remove("command");
-                Some(json!({ "type": "diff", "data": { "content": self.shown(&patch) } }))
+                // As it is: its hunks have no line counts, without which a removed line `-- x` reads as the head of a file.
+                Some(json!({ "type": "code", "data": { "language": "diff", "content": self.shown(&patch) } }))
             }
             "Edit" => {
                 let (path, old, new) =
@@ -128,13 +129,19 @@ impl Request {
         Some(json!({ "type": "file_content", "data": { "path": shown_path, "content": shown_content } }))
     }
 
-    /// Arguments by name. Those that are no scalars are shown as JSON.
+    /// Arguments by name. Those that are no scalars are shown as JSON, and texts whose line ends and blanks matter as they
+    /// are.
     fn arguments(&mut self, input: &Map<String, Value>) -> Vec<Value> {
         let mut entries = Vec::new();
         let mut others = Vec::new();
         for (name, value) in input {
             let name = self.shown(name);
             let value = match value {
+                Value::String(text) if text.contains(['\n', '\t']) || text.contains("  ") => {
+                    others.push(json!({ "type": "text", "data": { "content": format!("**{name}**") } }));
+                    others.push(json!({ "type": "code", "data": { "content": self.shown(text) } }));
+                    continue;
+                }
                 Value::String(text) => self.shown(text),
                 Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
                 Value::Array(_) | Value::Object(_) => {
@@ -211,7 +218,20 @@ mod tests {
         assert_eq!(file, json!({ "type": "file_content", "data": { "path": "/x", "content": "all" } }));
         let file = first("NotebookEdit", json!({ "notebook_path": "/n", "new_source": "1" }));
         assert_eq!(file["type"], "file_content");
-        assert_eq!(first("apply_patch", json!({ "command": "*** Begin Patch" }))["type"], "diff");
+        let patch = "*** Begin Patch\n*** Update File: q.sql\n@@\n--- drop\n+++ keep\n*** End Patch";
+        let code = first("apply_patch", json!({ "command": patch }));
+        assert_eq!(code, json!({ "type": "code", "data": { "language": "diff", "content": patch } }));
+    }
+
+    #[test]
+    fn a_text_keeps_its_lines_and_blanks() {
+        for text in ["# tidy\nrm -rf ~", "true      ; rm -rf ~", "a\tb"] {
+            let nodes = shown("mcp__shell__run", json!({ "script": text, "fast": "yes" }));
+            let nodes = nodes["children"].as_array().expect("nodes");
+            let place = nodes.iter().position(|node| node["data"]["content"] == "**script**").expect("its name");
+            assert_eq!(nodes[place + 1], json!({ "type": "code", "data": { "content": text } }));
+            assert_eq!(nodes[0]["data"]["entries"], json!([{ "key": "fast", "value": "yes" }]));
+        }
     }
 
     #[test]

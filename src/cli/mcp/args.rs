@@ -124,7 +124,6 @@ impl Args {
     /// People, each by e-mail address or id.
     pub(super) fn people(&mut self, name: &str) -> Result<Option<Vec<String>>, String> {
         let people = self.texts(name)?;
-        let is_person = |text: &String| text.contains('@') || text.parse::<Uuid>().is_ok();
         match people.iter().flatten().find(|text| !is_person(text)) {
             None => Ok(people),
             Some(text) => Err(format!("'{name}' must be e-mail addresses or ids of people (got '{}')", shown(text))),
@@ -205,6 +204,11 @@ impl Args {
         }
         Ok(Some(Deadline::At(at)))
     }
+}
+
+/// Whether a text is an e-mail address or an id.
+pub(super) fn is_person(text: &str) -> bool {
+    text.contains('@') || text.parse::<Uuid>().is_ok()
 }
 
 /// People as participants of a session.

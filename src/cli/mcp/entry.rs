@@ -25,15 +25,17 @@ pub(super) const ARGUMENT: &str = "mcp";
 /// In place of a value that is not shown.
 pub(super) const MASK: &str = "…";
 /// Variables that hold no secret.
-const PUBLIC: [&str; 4] = ["HILOOP_BASE_URL", "HILOOP_AGENT_NAME", "HILOOP_ENCRYPTION", "HILOOP_SPACE_KEY"];
+const PUBLIC: [&str; 5] =
+    ["HILOOP_BASE_URL", "HILOOP_AGENT_NAME", "HILOOP_ENCRYPTION", "HILOOP_SPACE_KEY", "HILOOP_ANSWERERS"];
 /// Variables that a program passes on from its own environment.
-pub(super) const PASSED: [&str; 6] = [
+pub(super) const PASSED: [&str; 7] = [
     "HILOOP_API_KEY",
     "HILOOP_SECRET_KEY",
     "HILOOP_SPACE_KEY",
     "HILOOP_BASE_URL",
     "HILOOP_AGENT_NAME",
     "HILOOP_ENCRYPTION",
+    "HILOOP_ANSWERERS",
 ];
 
 impl Entry {

@@ -2,13 +2,13 @@
 
 use super::entry::{Entry, KeySource};
 use super::program::{Place, Program, Scope};
-use super::{entry_json, entry_toml};
+use super::{answerers, entry_json, entry_toml};
 use crate::cli::{CliError, config_file, folders, print};
 use clap::Args;
 
 const KEY: &str = "HILOOP_API_KEY";
 /// Settings that are written where they are set. The others are read from the environment of the program.
-const SETTINGS: [&str; 3] = ["HILOOP_BASE_URL", "HILOOP_AGENT_NAME", "HILOOP_ENCRYPTION"];
+const SETTINGS: [&str; 4] = ["HILOOP_BASE_URL", "HILOOP_AGENT_NAME", "HILOOP_ENCRYPTION", answerers::SETTING];
 
 /// Writes the server into the settings of a program. The API key is read from the program's environment, unless it is
 /// written with it

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // a client: its tasks end with it
 
 mod answer;
+mod answerers;
 mod args;
 mod entry;
 mod entry_json;
@@ -15,6 +16,7 @@ mod questions;
 mod server;
 mod tools;
 
+use self::answerers::Answerers;
 use self::install::{Install, Uninstall};
 use self::problem::problem;
 use self::questions::Questions;
@@ -32,7 +34,7 @@ use std::time::Duration;
 const CALL: Duration = Duration::from_secs(20);
 
 /// Without a command, it serves: programs start it so. Settings: HILOOP_API_KEY (required), HILOOP_BASE_URL,
-/// HILOOP_AGENT_NAME, HILOOP_ENCRYPTION, HILOOP_SECRET_KEY, HILOOP_SPACE_KEY
+/// HILOOP_AGENT_NAME, HILOOP_ANSWERERS, HILOOP_ENCRYPTION, HILOOP_SECRET_KEY, HILOOP_SPACE_KEY
 #[derive(Args)]
 pub(super) struct Mcp {
     #[command(subcommand)]
@@ -66,18 +68,18 @@ impl Mcp {
 /// Serves one client, until it closes standard input.
 async fn serve() -> Result<(), CliError> {
     let client = ClientBuilder::from_env().timeout(CALL).on_retry(|line| print::problem(&format!("hiloop: {line}")));
-    let agent = match client.build() {
-        Ok(client) => Ok(Agent { client, questions: Questions::default() }),
-        Err(error) => {
-            let problem = format!(
-                "This server is not set up: {}. Set it in the environment of the server (HILOOP_API_KEY, \
-                 HILOOP_BASE_URL), and start it again.",
-                problem(&error)
-            );
-            print::problem(&format!("hiloop: {error}"));
-            Err(problem)
-        }
-    };
+    let client = client.build().map_err(|error| (error.to_string(), problem(&error)));
+    let agent = client.and_then(|client| match Answerers::from_env() {
+        Ok(answerers) => Ok(Agent { client, questions: Questions::default(), answerers }),
+        Err(problem) => Err((problem.clone(), problem)),
+    });
+    let agent = agent.map_err(|(error, problem)| {
+        print::problem(&format!("hiloop: {error}"));
+        format!(
+            "This server is not set up: {problem}. Set it in the environment of the server (HILOOP_API_KEY, \
+             HILOOP_BASE_URL), and start it again."
+        )
+    });
     match Server::new(agent).serve(rmcp::transport::io::stdio()).await {
         Ok(running) => {
             let ended = running.waiting().await;

@@ -120,14 +120,16 @@ impl Questions {
         let known = |other: &Arc<Waiting>| other.name.key == name.key && other.name.session == name.session;
         if let Some(place) = questions.iter().position(known) {
             let other = &questions[place];
-            if other.name.digest.is_some() && other.name.digest != name.digest {
+            let is_same = other.name.digest == name.digest;
+            if other.name.digest.is_some() && !is_same {
                 return Err("'key' names another question of this server, with other arguments: give each question a \
                             key of its own"
                     .to_owned());
             }
-            if !other.state().is_over() {
+            if is_same && !other.state().is_over() {
                 return Ok(Arc::clone(other));
             }
+            // One that was found by its key alone: what it asks is compared when it is asked.
             questions.remove(place);
         }
         let (client, newest) = (client.clone(), Arc::clone(&self.newest));

@@ -1,6 +1,7 @@
 //! `ask_human` and `await_answer`: what people decide is what the agent reads.
 
 use super::Scene;
+use super::client::McpClient;
 use crate::support::PATIENCE;
 use hiloop_sdk::Answer;
 use serde_json::{Map, Value, json};
@@ -176,4 +177,35 @@ async fn a_request_that_is_cancelled_leaves_the_question() {
     assert_eq!((&pending["state"], &pending["message_id"]), (&json!("pending"), &json!(question.message.id)));
     scene.person.answer(&question, Answer::action("approve")).await.expect("it is taken");
     assert_eq!(client.call("await_answer", json!({ "key": "ship-4.2" })).await["approved"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_fixed_answerers_the_model_does_not_choose_who_answers() {
+    let scene = Scene::start().await;
+    let eve = json!({ "email": "eve@example.org", "name": "Eve", "password": "a long enough password" });
+    scene.hub.owner().post("/v1/manage/humans", eve).await.expect(201);
+    let mut client = McpClient::start(scene.command().env("HILOOP_ANSWERERS", super::EMAIL));
+    client.initialize("2025-11-25").await;
+    for (member, people) in
+        [("to", json!(["eve@example.org"])), ("answerers", json!([super::EMAIL, "eve@example.org"]))]
+    {
+        let refused = client.fails("ask_human", json!({ "title": "Ship 4.2?", (member): people })).await;
+        assert!(refused.contains(&format!("'{member}'")) && refused.contains("HILOOP_ANSWERERS"), "{refused}");
+    }
+    let session = client.call("create_session", json!({ "title": "Release" })).await;
+    let place = json!({ "session_id": session["session_id"], "text": "Ship?", "response_required": true });
+    let refused = client.fails("send_message", place).await;
+    assert!(refused.contains("ask_human"), "{refused}");
+    // In a session of its own and in one in which Eve takes part.
+    for session in [Value::Null, session["session_id"].clone()] {
+        let mut ask = json!({ "title": "Ship 4.2?" });
+        if session.is_string() {
+            ask["session_id"] = session;
+        }
+        let id = client.start_call("ask_human", &ask);
+        let question = scene.person.next(&[], PATIENCE).await.expect("a question");
+        assert_eq!(question.message.answerers.as_deref(), Some(&[scene.person.id()][..]));
+        scene.person.answer(&question, Answer::action("approve")).await.expect("it is taken");
+        assert_eq!(client.structured(id).await["approved"], true);
+    }
 }

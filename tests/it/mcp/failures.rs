@@ -59,6 +59,7 @@ async fn a_server_that_is_not_set_up_starts_and_says_so() {
         ("HILOOP_API_KEY", "", "HILOOP_API_KEY"),
         ("HILOOP_BASE_URL", "nowhere", "base_url"),
         ("HILOOP_ENCRYPTION", "maybe", "HILOOP_ENCRYPTION"),
+        ("HILOOP_ANSWERERS", "owner", "HILOOP_ANSWERERS"),
     ] {
         let mut command: Command = mcp(folder.path(), &[]);
         command.env("HILOOP_API_KEY", format!("hlp_{}", "0".repeat(64))).env(variable, value);

@@ -42,6 +42,27 @@ async fn a_server_that_is_killed_in_mid_wait_finds_its_question() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_found_by_itself_does_not_answer_another_question() {
+    let scene = Scene::start().await;
+    let mut first = scene.client().await;
+    let ask = json!({ "title": "Delete the cache?", "key": "delete", "wait_seconds": 0 });
+    assert_eq!(first.call("ask_human", ask).await["state"], "pending");
+    first.kill();
+
+    let mut second = scene.client().await;
+    let by_key = second.start_call("await_answer", &json!({ "key": "delete" }));
+    let question = scene.person.next(&[], PATIENCE).await.expect("a question");
+    let found = second.call("await_answer", json!({ "key": "delete", "wait_seconds": 0 })).await;
+    assert_eq!(found["message_id"], question.message.id.to_string());
+    let other = second.fails("ask_human", json!({ "title": "Delete production?", "key": "delete" })).await;
+    assert!(other.contains("'key'"), "{other}");
+    scene.person.answer(&question, Answer::action("approve")).await.expect("it is taken");
+    assert_eq!(second.structured(by_key).await["approved"], true);
+    let other = second.fails("ask_human", json!({ "title": "Delete production?", "key": "delete" })).await;
+    assert!(other.contains("'key'"), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_in_a_given_session_are_found_too() {
     let scene = Scene::start().await;
     let mut first = scene.client().await;

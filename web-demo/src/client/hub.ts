@@ -28,6 +28,7 @@ import {
 import type { Auth } from "./auth";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
+import { RowAnswers } from "./row-answers";
 import { Unsent } from "./unsent";
 import { LoadedText } from "./loaded-text";
 import { Notifier } from "./notifier";
@@ -62,6 +63,7 @@ export class Hub extends Emitter {
   readonly texts = new LoadedText();
   readonly keys: Keys;
   readonly unsent: Unsent;
+  readonly rowAnswers: RowAnswers;
   wanted: Wanted | null = null;
   me: Me | null = null;
   agents: Agent[] = [];
@@ -92,6 +94,8 @@ export class Hub extends Emitter {
       sealing: () => this.keys.sealing,
       isLoadingKeys: () => this.keys.phase === "checking" || this.keys.phase === "failed",
     });
+    this.rowAnswers = new RowAnswers({ keys: this.keys, unsent: this.unsent, isMe: (id) => this.isMe(id), agents: () => this.agents });
+    this.keys.listen(() => this.rowAnswers.lookAgain());
     this.requests = new FeedRequests(this.rest, () => this.rowsChanged());
     this.feed.onAsked = (item) => void this.asked(item);
     this.feed.listen(() => this.rowsChanged());
@@ -148,6 +152,8 @@ export class Hub extends Emitter {
     if (this.current) this.texts.remember(this.current);
     this.current?.dispose();
     this.current = null;
+    // There the person may have agreed to plain text.
+    this.rowAnswers.lookAgain();
     if (id !== null) {
       const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who), this.unsent.outbox);
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
@@ -207,6 +213,7 @@ export class Hub extends Emitter {
 
   async loadAgents(): Promise<void> {
     this.agents = await this.rest.agents();
+    this.rowAnswers.lookAgain();
     this.changed();
   }
 

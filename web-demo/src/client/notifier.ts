@@ -63,7 +63,7 @@ export class Notifier extends Emitter {
     if (!this.settings.desktop || !("Notification" in window) || Notification.permission !== "granted") return;
     // The tag makes one notification of those of several tabs.
     const title = `${who} asks${urgent ? ": urgent" : ""}`;
-    const notification = create(title, { body: this.bodyOf(message), tag: message?.id ?? sessionId, icon: "/assets/icon.svg" });
+    const notification = create(title, { body: this.bodyOf(message), tag: message?.id ?? sessionId, icon: "/icons/icon.svg" });
     if (!notification) return this.change({ desktop: false });
     notification.onclick = () => {
       window.focus();

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useContext } from "preact/hooks";
 import { outcomeOf } from "@hiloop/sdk/chat";
-import type { Choice } from "./answer-buttons";
+import type { Choice } from "./choices";
 import { OutcomeMark } from "./outcome-mark";
 import { AnsweringContext } from "./types";
 

@@ -1,19 +1,9 @@
 // The buttons that answer a message. One that can do harm asks back first; the other buttons stay away meanwhile.
 import type { VNode } from "preact";
 import { useContext, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Outcome } from "@hiloop/sdk/chat";
 import { ActionButton } from "./action-button";
+import type { Choice } from "./choices";
 import { AnsweringContext } from "./types";
-
-export interface Choice {
-  action: string;
-  label: string;
-  variant: string;
-  /** What is asked before the press takes effect; null where one press is enough. */
-  question: string | null;
-  /** What the answer decides; by the action unless given. */
-  outcome?: Outcome;
-}
 
 export function AnswerButtons({ label, choices }: { label: string; choices: readonly Choice[] }): VNode {
   const { enabled, busy, answer } = useContext(AnsweringContext);

@@ -18,7 +18,7 @@ export const Execution: ComponentView = ({ data }) => {
   return (
     <section class="execution" aria-label="Command">
       <div class="execution-head">
-        <pre class="command" tabIndex={0} role="group" aria-label="Command line">
+        <pre class="command">
           <code>{text(data.command)}</code>
         </pre>
         <CopyButton text={text(data.command)} />

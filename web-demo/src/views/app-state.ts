@@ -3,6 +3,8 @@ import { Auth, TOKENS_KEY } from "../client/auth";
 import { Emitter, type SocketLike } from "@hiloop/sdk/chat";
 import { Hub } from "../client/hub";
 import { databaseTurns, tabLocks } from "../client/locks";
+import { ownRelease, ReleaseWatch } from "../client/release";
+import { updateWorker } from "../client/worker";
 import { drafts } from "../components/form/drafts";
 import { LATER } from "./keys-prompt";
 
@@ -24,6 +26,7 @@ export class AppState extends Emitter {
   notice: string | null = null;
   /** Signing out would lose what is not sent: it waits for the person's confirmation. */
   leaving: (() => Promise<void>) | null = null;
+  readonly release = new ReleaseWatch({ own: ownRelease(document), fetch: (input, init) => fetch(input, init), update: updateWorker });
   private wasGuest = false;
   private readonly lock = tabLocks(navigator.locks, localStorage);
 
@@ -45,10 +48,16 @@ export class AppState extends Emitter {
     window.addEventListener("hashchange", () => this.takeFragment());
     window.addEventListener("online", () => this.hub?.socket.reconnectNow());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.hub?.lookedAt();
-      // A press can be taken back only by someone who sees the page.
-      else this.hub?.unsent.outbox.release();
+      if (document.visibilityState === "visible") {
+        this.hub?.lookedAt();
+        void this.release.look();
+      } else {
+        // A press can be taken back only by someone who sees the page.
+        this.hub?.unsent.outbox.release();
+      }
     });
+    // A part that is loaded late may have gone from the hub with the release that it belongs to.
+    window.addEventListener("vite:preloadError", () => void this.release.look({ now: true }));
     window.addEventListener("pagehide", () => this.hub?.unsent.outbox.release());
     this.takeFragment();
     if (!this.hub && this.setupToken === null && this.auth.kind !== "none") this.startHub();
@@ -142,7 +151,10 @@ export class AppState extends Emitter {
       connect: (protocols) => new WebSocket(socketUrl(), protocols) as unknown as SocketLike,
     });
     this.hub = hub;
+    let connections = 0;
     hub.socket.listen(() => {
+      // A hub that is back may be a newer one.
+      if (hub.socket.connections > connections && ++connections > 1) void this.release.look();
       if (this.hub === hub && hub.socket.state === "ended" && hub.socket.endsAccess) this.auth.end(hub.socket.endedReason);
     });
     hub.start();

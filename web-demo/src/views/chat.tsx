@@ -9,6 +9,7 @@ import { KeysPrompt } from "./keys-prompt";
 import { FeedPane } from "./feed-pane";
 import { useRoute, useStore } from "./hooks";
 import { Logo } from "./icons";
+import { NewRelease } from "./new-release";
 import { type DialogName, PageDialogs } from "./page-dialogs";
 import { RequestsElsewhere } from "./requests-elsewhere";
 import { SessionPane } from "./session-pane";
@@ -38,6 +39,7 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
       <SkipLinks isOpen={openId !== null} />
       <Connection socket={hub.socket} />
       <div class="notices">
+        <NewRelease release={app.release} />
         <KeysPrompt keys={hub.keys} />
         <UnsentElsewhere hub={hub} openId={openId} />
       </div>

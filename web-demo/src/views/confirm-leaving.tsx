@@ -3,25 +3,22 @@ import type { VNode } from "preact";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
 import { useStore } from "./hooks";
+import { UnsentLoss } from "./unsent-loss";
 
 export function ConfirmLeaving({ app, hub }: { app: AppState; hub: Hub }): VNode {
   const { unsent } = useStore(hub.unsent.outbox);
-  const leave = app.leaving;
+  const stay = (): void => app.stay();
   return (
-    <Dialog title="Not everything is sent" onClose={() => app.stay()}>
-      <p>
-        {unsent.length === 1 ? "One message or answer of yours has" : `${unsent.length} messages and answers of yours have`} not been sent. Signing out
-        discards what is not sent, and your drafts.
-      </p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" data-testid="stay" onClick={() => app.stay()}>
-          Stay
+    <Dialog title={unsent.length > 0 ? "Not everything is sent" : "Sign out?"} onClose={stay}>
+      {unsent.length === 0 && <p>Everything is sent by now.</p>}
+      <UnsentLoss hub={hub} by="Signing out" />
+      <DialogActions back="Stay" backTestId="stay" onBack={stay}>
+        <button type="button" class="button danger" data-testid="leave-anyway" onClick={() => void app.leaving?.()}>
+          {unsent.length > 0 ? "Discard and sign out" : "Sign out"}
         </button>
-        <button type="button" class="button danger" data-testid="leave-anyway" onClick={() => void leave?.()}>
-          Discard and sign out
-        </button>
-      </div>
+      </DialogActions>
     </Dialog>
   );
 }

@@ -1,6 +1,6 @@
 // The side: whose page it is, a new conversation, search, and the list of conversations.
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
@@ -10,7 +10,11 @@ import { FeedFilter, type Filter, NOTHING, passes } from "./feed-filter";
 import { FeedRow } from "./feed-row";
 import { useNow } from "./hooks";
 import { AccountIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
+import { useKeptRowFocus } from "./keep-row-focus";
 import type { DialogName } from "./page-dialogs";
+import { RowAnswer } from "./row-answer";
+import { useRowPlaces } from "./steady-rows";
+import { UnsentProvider } from "./unsent-context";
 
 interface Props {
   app: AppState;
@@ -22,6 +26,9 @@ interface Props {
 export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
   const [filter, setFilter] = useState<Filter>("all");
   const [managing, setManaging] = useState(false);
+  const list = useRef<HTMLElement>(null);
+  useKeptRowFocus(list);
+  useRowPlaces(list);
   const { feed, me } = hub;
   // The open one stays in the list, whatever the filter.
   const rows = feed.visible(openId).filter((item) => passes(item, filter) || item.session.id === openId);
@@ -56,7 +63,7 @@ export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
         </button>
       </div>
       <FeedFilter filter={filter} waiting={feed.pendingTotal} onFilter={setFilter} />
-      <nav class="feed" data-testid="feed" aria-label="Conversations">
+      <nav class="feed" ref={list} data-testid="feed" aria-label="Conversations">
         {feed.error && <p class="form-error">{feed.error}</p>}
         {!feed.loaded && !feed.error && <p class="hint">Loading…</p>}
         {feed.loaded && rows.length === 0 && (
@@ -69,8 +76,10 @@ export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
             )}
           </div>
         )}
-        <Group title="Waiting for you" items={waiting} hub={hub} openId={openId} />
-        <Group title={waiting.length > 0 ? "Everything else" : ""} items={others} hub={hub} openId={openId} />
+        <UnsentProvider value={hub.unsent}>
+          <Group title="Waiting for you" items={waiting} hub={hub} openId={openId} />
+          <Group title={waiting.length > 0 ? "Everything else" : ""} items={others} hub={hub} openId={openId} />
+        </UnsentProvider>
         {feed.hasMore && (
           <button type="button" class="button quiet" data-testid="show-more" onClick={() => void feed.loadMore()}>
             {filter === "all" ? "Show more" : "Look further"}
@@ -141,7 +150,9 @@ function Group({ title, items, hub, openId }: GroupProps): VNode | null {
             open={item.session.id === openId}
             now={now}
             onWanted={(messageId, byKey) => hub.want({ sessionId: item.session.id, messageId, focus: byKey })}
-          />
+          >
+            {item.session.id !== openId && <RowAnswer hub={hub} item={item} request={hub.requests.of(item) ?? null} />}
+          </FeedRow>
         ))}
       </ul>
     </section>

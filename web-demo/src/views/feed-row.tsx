@@ -1,5 +1,5 @@
 // One conversation in the list: its title, who asks what in it, else its last message.
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { type Agent, authorName, type FeedItem, isSealedByScheme, type Message, openedOf, preview, sessionTitle } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { countdown, shortWhen } from "./format";
@@ -13,9 +13,11 @@ interface Props {
   now: number;
   /** It was opened while something waits in it; `byKey`: without a pointer. */
   onWanted: (messageId: string | null, byKey: boolean) => void;
+  /** Beside the link, not in it: what answers its request. */
+  children?: ComponentChildren;
 }
 
-export function FeedRow({ item, request, agents, open, now, onWanted }: Props): VNode {
+export function FeedRow({ item, request, agents, open, now, onWanted, children }: Props): VNode {
   const { session, lastMessage, pendingCount, unreadCount, highestPriority, nextDeadlineAt } = item;
   const title = sessionTitle(session, { agents, lastMessage });
   const urgent = highestPriority === "High" || highestPriority === "Urgent";
@@ -72,6 +74,7 @@ export function FeedRow({ item, request, agents, open, now, onWanted }: Props): 
           )}
         </span>
       </a>
+      {children}
     </li>
   );
 }

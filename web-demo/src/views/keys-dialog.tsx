@@ -1,12 +1,13 @@
 // The keyboard shortcuts.
 import type { VNode } from "preact";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
 import type { PageDialogProps } from "./page-dialogs";
 
 const KEYS: readonly (readonly [keys: readonly string[], effect: string])[] = [
   [["J", "K"], "Next and previous conversation in the list"],
   [["Enter"], "Open it, at its request"],
-  [["A"], "Approve the request in view"],
+  [["A"], "Approve the request of the chosen row, or the one in view"],
   [["R"], "Refuse it"],
   [["C"], "Write a message"],
   [["Esc"], "From writing back to the list"],
@@ -30,12 +31,11 @@ export function KeysDialog({ onClose }: PageDialogProps): VNode {
           </div>
         ))}
       </dl>
-      <p class="hint">They rest while you type. A and R act only while exactly one request is in view; what can't be undone asks again.</p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" onClick={onClose}>
-          Close
-        </button>
-      </div>
+      <p class="hint">
+        They rest while you type. A and R answer the row that J or K chose where it shows buttons, else the request in view if there is
+        exactly one; what can't be undone asks again.
+      </p>
+      <DialogActions back="Close" onBack={onClose} />
     </Dialog>
   );
 }

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { messageOf } from "@hiloop/sdk/chat";
 import type { Keys } from "../client/keys";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
 import { useStore } from "./hooks";
 import { RecoveryCode } from "./recovery-code";
 
@@ -148,22 +149,16 @@ function Restore({ keys, onDone, onLater, onStartOver }: StepProps & { onStartOv
       ) : (
         <p>The hub holds no backup of them.</p>
       )}
-      <p class="form-error" role="alert" data-testid="restore-error">
-        {error}
-      </p>
-      <div class="dialog-actions">
+      <DialogActions back="Not now" backTestId="keys-later" onBack={onLater} error={error} errorTestId="restore-error">
         <button type="button" class="button quiet" data-testid="lost-code" onClick={onStartOver}>
           I have lost it
-        </button>
-        <button type="button" class="button quiet" data-testid="keys-later" onClick={onLater}>
-          Not now
         </button>
         {keys.hasBackup && (
           <button type="submit" class="button primary" data-testid="restore-keys" disabled={busy}>
             {busy ? "Opening…" : "Bring them here"}
           </button>
         )}
-      </div>
+      </DialogActions>
     </form>
   );
 }
@@ -189,13 +184,7 @@ function StartOver({ keys, onDone, onLater }: StepProps): VNode {
         <li>Requests that wait for you now can't be answered; they have to be asked again.</li>
         <li>Everyone you write with sees a warning that your key has changed, and has to confirm the new one.</li>
       </ul>
-      <p class="form-error" role="alert">
-        {error}
-      </p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" data-testid="keys-later" onClick={onLater}>
-          Not now
-        </button>
+      <DialogActions back="Not now" backTestId="keys-later" onBack={onLater} error={error}>
         <button
           type="button"
           class="button danger"
@@ -205,7 +194,7 @@ function StartOver({ keys, onDone, onLater }: StepProps): VNode {
         >
           Make new keys
         </button>
-      </div>
+      </DialogActions>
     </div>
   );
 }

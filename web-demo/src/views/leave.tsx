@@ -5,6 +5,9 @@ import { messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
+import { useStore } from "./hooks";
+import { UnsentLoss } from "./unsent-loss";
 
 interface Props {
   app: AppState;
@@ -13,6 +16,7 @@ interface Props {
 }
 
 export function ConfirmLeave({ app, hub, onClose }: Props): VNode {
+  const { unsent } = useStore(hub.unsent.outbox);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const leave = async (): Promise<void> => {
@@ -31,17 +35,12 @@ export function ConfirmLeave({ app, hub, onClose }: Props): VNode {
         Your encryption keys are removed from this browser. The link opens the conversation again for as long as it is valid, but
         encrypted messages of today can't be read with it any more.
       </p>
-      <p class="form-error" role="alert">
-        {error}
-      </p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" onClick={onClose}>
-          Stay
-        </button>
+      <UnsentLoss hub={hub} by="Leaving" />
+      <DialogActions back="Stay" onBack={onClose} error={error}>
         <button type="button" class="button danger" data-testid="confirm-leave" disabled={busy} onClick={() => void leave()}>
-          Leave
+          {unsent.length > 0 ? "Discard and leave" : "Leave"}
         </button>
-      </div>
+      </DialogActions>
     </Dialog>
   );
 }

@@ -5,6 +5,7 @@ import { messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import { Avatar } from "./avatar";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
 import { goTo } from "./hooks";
 
 export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => void }): VNode {
@@ -83,17 +84,11 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
               : `This conversation will be in plain text, which the operator of the hub can read: ${hub.keys.sealing ? `${chosen.name} has no encryption key` : "your keys are not in this browser"}.`}
           </p>
         )}
-        <p class="form-error" role="alert">
-          {error}
-        </p>
-        <div class="dialog-actions">
-          <button type="button" class="button quiet" onClick={onClose}>
-            Cancel
-          </button>
+        <DialogActions back="Cancel" onBack={onClose} error={error}>
           <button type="submit" class="button primary" data-testid="create-conversation" disabled={busy || !chosen || isSealed === null}>
             Start
           </button>
-        </div>
+        </DialogActions>
       </form>
     </Dialog>
   );

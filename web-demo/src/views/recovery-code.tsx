@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { messageOf } from "@hiloop/sdk/chat";
 import type { Keys } from "../client/keys";
+import { DialogActions } from "./dialog-actions";
 
 interface Props {
   keys: Keys;
@@ -41,20 +42,14 @@ export function RecoveryCode({ keys, save, onDone, onLater }: Props): VNode {
         {code ?? "…"}
       </p>
       <p>It is shown this once. Keep it where you keep your passwords.</p>
-      <p class="form-error" role="alert" data-testid="keys-error">
-        {error}
-      </p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" data-testid="keys-later" disabled={busy} onClick={onLater}>
-          Not now
-        </button>
+      <DialogActions back="Not now" backTestId="keys-later" isBackOff={busy} onBack={onLater} error={error} errorTestId="keys-error">
         <button type="button" class="button secondary" data-testid="copy-code" disabled={code === null} onClick={copy}>
           {copied ? "Copied" : "Copy"}
         </button>
         <button type="button" class="button primary" data-testid="code-noted" disabled={busy || code === null} onClick={confirm}>
           {busy ? "Saving your keys…" : "I have written it down"}
         </button>
-      </div>
+      </DialogActions>
     </div>
   );
 }

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type LiveSession, messageOf, type Participant, type Safety } from "@hiloop/sdk/chat";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
 
 interface Props {
   live: LiveSession;
@@ -55,13 +56,7 @@ export function SafetyDialog({ live, participant, onClose }: Props): VNode {
           <SafetyNumber digits={safety.current} testid="safety-number-before" small />
         </>
       )}
-      <p class="form-error" role="alert">
-        {error}
-      </p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" onClick={onClose}>
-          Close
-        </button>
+      <DialogActions back="Close" onBack={onClose} error={error}>
         {safety?.formerName && (
           <button type="button" class="button secondary" data-testid="accept-name" onClick={() => void acceptName()}>
             Use the new name
@@ -72,7 +67,7 @@ export function SafetyDialog({ live, participant, onClose }: Props): VNode {
             Accept the new key
           </button>
         )}
-      </div>
+      </DialogActions>
     </Dialog>
   );
 }

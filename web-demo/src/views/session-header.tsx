@@ -5,6 +5,7 @@ import { type LiveSession, messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
+import { DialogActions } from "./dialog-actions";
 import { ConfirmLeave } from "./leave";
 import { useDismiss } from "./dismiss";
 import { goBack } from "./hooks";
@@ -93,17 +94,11 @@ function ConfirmClose({ live, onClose }: { live: LiveSession; onClose: () => voi
   return (
     <Dialog title="Close this conversation?" onClose={onClose}>
       <p>Nobody can write in it any more. Requests that still wait for an answer are cancelled.</p>
-      <p class="form-error" role="alert">
-        {error}
-      </p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" onClick={onClose}>
-          Keep it open
-        </button>
+      <DialogActions back="Keep it open" onBack={onClose} error={error}>
         <button type="button" class="button danger" data-testid="confirm-close" onClick={close}>
           Close it
         </button>
-      </div>
+      </DialogActions>
     </Dialog>
   );
 }

@@ -15,7 +15,7 @@ export function useTriageKeys(hub: Hub, isFree: boolean, onDialog: (name: Dialog
   // A key may come between a drawing and the effects that follow it.
   const free = useRef(isFree);
   free.current = isFree;
-  const armed = useRef<{ button: Element; until: number } | null>(null);
+  const armed: Armed = useRef<{ button: Element; until: number } | null>(null);
 
   useEffect(() => {
     if (hint === "") return;
@@ -91,7 +91,7 @@ function step(by: number): void {
 }
 
 function nextIndex(rows: readonly HTMLElement[], by: number): number {
-  const focused = rows.indexOf(document.activeElement as HTMLElement);
+  const focused = rows.indexOf(focusedRow() as HTMLElement);
   if (focused >= 0) return focused + by;
   const open = rows.findIndex((row) => row.getAttribute("aria-current") === "page");
   if (open < 0) return 0;
@@ -106,25 +106,47 @@ function leaveComposer(): void {
   (open ?? document.querySelector<HTMLElement>("[data-testid=timeline]"))?.focus();
 }
 
-/** Presses the button of the only request in view; the words that say what happened, or what is missing. */
-function press(hub: Hub, action: "approve" | "reject", armed: { current: { button: Element; until: number } | null }): string {
+/** The row that has the focus, itself or in one of its buttons. */
+function focusedRow(): HTMLElement | null {
+  return document.activeElement?.closest("[data-testid=feed] li")?.querySelector<HTMLElement>("[data-testid=feed-item]") ?? null;
+}
+
+type Armed = { current: { button: Element; until: number } | null };
+
+/** Presses the button of the chosen row, else of the only request in view; the words that say what happened, or what is missing. */
+function press(hub: Hub, action: "approve" | "reject", armed: Armed): string {
+  const row = focusedRow();
+  // The row of the open conversation stands for its request in view.
+  if (row && row.getAttribute("aria-current") !== "page") return pressInRow(row, action, armed);
   const box = document.querySelector("[data-testid=timeline]");
   const inView = (hub.current ? openRequests(hub.current) : []).flatMap((message) => {
     const article = box?.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(message.id)}"]`);
     return box && article && isInSight(article, box) ? [{ message, article }] : [];
   });
   const [one] = inView;
-  const word = action === "approve" ? "approve" : "refuse";
-  if (!one) return `There is no request in view to ${word}.`;
+  if (!one) return `There is no request in view to ${WORDS[action]}.`;
   if (inView.length > 1) return `${inView.length} requests are in view: choose one with the Tab key.`;
   const button = one.article.querySelector<HTMLButtonElement>(`[data-action="${action}"]`);
-  if (!button || button.disabled || button.getAttribute("aria-disabled") === "true") return `This request has no button to ${word}.`;
+  return button ? pressButton(button, action, preview(one.message), armed) : NO_BUTTON[action];
+}
+
+const WORDS = { approve: "approve", reject: "refuse" } as const;
+const NO_BUTTON = { approve: "This request has no button to approve.", reject: "This request has no button to refuse." } as const;
+
+function pressInRow(row: HTMLElement, action: "approve" | "reject", armed: Armed): string {
+  const button = row.closest("li")?.querySelector<HTMLButtonElement>(`[data-row-action="${action}"]`);
+  const group = button?.closest("[role=group]")?.getAttribute("aria-label") ?? "";
+  return button ? pressButton(button, action, group, armed) : `This row has nothing to ${WORDS[action]} by a key: Enter opens it.`;
+}
+
+function pressButton(button: HTMLButtonElement, action: "approve" | "reject", about: string, armed: Armed): string {
+  if (button.disabled || button.getAttribute("aria-disabled") === "true") return NO_BUTTON[action];
   button.focus();
   // Some buttons ask by themselves before they take effect, in their own place.
   const isAnswer = button.closest("[data-testid=confirm]") !== null;
   const asksItself = button.hasAttribute("aria-haspopup") || isAnswer;
   const isConfirmed = armed.current?.button === button && Date.now() < armed.current.until;
-  const again = `Press ${action === "approve" ? "A" : "R"} again: ${button.textContent?.trim()} (${preview(one.message)})`;
+  const again = `Press ${action === "approve" ? "A" : "R"} again: ${button.textContent?.trim()} (${about})`;
   if (button.classList.contains("danger") && !asksItself && !isConfirmed) {
     armed.current = { button, until: Date.now() + CONFIRM_MS };
     return again;

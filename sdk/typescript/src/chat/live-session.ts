@@ -1,10 +1,10 @@
 // One open conversation, live: timeline, participants, typing notices, what is on its way.
 import { Emitter } from "../emitter.js";
 import { Backoff } from "../backoff.js";
-import { outcomeOf } from "../envelope.js";
 import { HiloopError, isTransient, messageOf, NetworkError } from "../errors.js";
 import type { HubSocket } from "../socket.js";
 import type { Actor, Content, Frame, HubEvent, Message, Participant, Session } from "../types.js";
+import { answerFromCard } from "./card-answer.js";
 import { Dispatch } from "./dispatch.js";
 import { Outbox } from "./outbox.js";
 import { MemoryOutboxStore } from "./outbox-store.js";
@@ -17,7 +17,7 @@ import { claimedAuthor } from "./author.js";
 import { isSealedByScheme, isUnproven, openedOf } from "./opened.js";
 import type { Sealing, SessionMemory } from "./sealing.js";
 import { type Encryption, SessionSeals } from "./session-seals.js";
-import { joinNames, preview } from "./titles.js";
+import { joinNames } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
 
 export class LiveSession extends Emitter {
@@ -293,19 +293,19 @@ export class LiveSession extends Emitter {
 
   /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
-    const given = this.outbox.answerTo(message.id);
-    if (given && given.problem === null && given.state !== "sent") return null;
-    if (given) this.outbox.discard(given.id);
-    const settles = message.responseRequired;
-    const decided: Content = settles ? { ...content, outcome: content.outcome ?? outcomeOf(content.action) } : content;
-    return this.put(decided, { inReplyTo: { id: message.id, about: preview(message) }, settles, from: "card", holdMs });
+    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, holdMs });
+  }
+
+  /** What is written now is never sent in plain text. */
+  private get writesSealed(): boolean {
+    return this.encryption !== "plain" || this.needsConsent;
   }
 
   private put(
     content: Content,
     { inReplyTo, ...fields }: { inReplyTo: { id: string; about: string } | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
   ): Outgoing {
-    const sealed = this.encryption !== "plain" || this.needsConsent;
+    const sealed = this.writesSealed;
     const shown = inReplyTo && this.timeline.message(inReplyTo.id);
     const parent = openedOf(shown)?.digest ?? null;
     return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, parent, about: inReplyTo?.about ?? null, sealed, ...fields });

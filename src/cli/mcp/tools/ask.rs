@@ -79,7 +79,8 @@ pub(super) fn ask(agent: &Agent, mut args: Args) -> Started {
     let session = args.id("session_id")?;
     let wait = wait(&mut args)?;
     let deadline = args.deadline("deadline")?;
-    let (to, answerers) = (args.people("to")?, args.people("answerers")?);
+    let to = agent.answerers.asked("to", args.people("to")?)?;
+    let answerers = agent.answerers.among("answerers", args.people("answerers")?)?;
     let priority = args.priority("priority")?;
     let (question, shown) = content(&mut args, &title, text)?;
     args.finish()?;

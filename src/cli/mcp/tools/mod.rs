@@ -7,6 +7,7 @@ mod sessions;
 mod timeline;
 mod wait;
 
+use super::answerers::Answerers;
 use super::args::Args;
 use super::problem::problem;
 use super::questions::{Questions, Waiting};
@@ -36,6 +37,8 @@ pub(super) type ToolResult = Result<Reply, String>;
 pub(super) struct Agent {
     pub(super) client: Client,
     pub(super) questions: Questions,
+    /// Who may answer its questions, if the settings say so.
+    pub(super) answerers: Answerers,
 }
 
 /// What a call comes to.

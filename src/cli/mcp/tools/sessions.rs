@@ -2,6 +2,7 @@
 
 use super::schema::{self, Effect, result, tool};
 use super::{Agent, Reply, ToolResult, said};
+use crate::cli::mcp::answerers::SETTING;
 use crate::cli::mcp::args::{Args, Deadline, participants};
 use crate::cli::quote::quoted;
 use hiloop_sdk::{AskedQuestion, NewMessage, NewSession, Session, SessionStatus};
@@ -133,6 +134,9 @@ pub(super) async fn send(agent: &Agent, mut args: Args) -> ToolResult {
     args.finish()?;
     if text.is_none() && components.is_none() {
         return Err("'text' or 'components' is required".to_owned());
+    }
+    if is_question && agent.answerers.are_fixed() {
+        return Err(format!("This server's setting {SETTING} says who may answer: ask with ask_human"));
     }
     if deadline.is_some() && !is_question {
         return Err("'deadline' needs 'response_required'".to_owned());

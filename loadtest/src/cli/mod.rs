@@ -1,20 +1,31 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+mod disruptions;
+mod mixed;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use serde::Serialize;
+
+pub(crate) use self::{
+    disruptions::{Share, SlowArgs, StormArgs},
+    mixed::MixedArgs,
+};
+use crate::threshold::Threshold;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0   everything was delivered exactly once and in order
   1   the tester itself could not do its work (a report not written, /proc not readable)
   2   a delivery was lost, doubled or misordered, or the hub refused or dropped something
-  64  the command line cannot be carried out";
+  3   everything was delivered, but an expectation of --expect was not met,
+      or with --fail-on-regression a value is worse than that of the baseline
+  64  the command line cannot be carried out, or --expect names a value that the run does not have";
 
 /// A black-box load tester for Hiloop hubs that counts every delivery.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version, after_help = EXIT_CODES)]
+#[command(name = "loadtest", version, after_help = EXIT_CODES, args_override_self = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -22,16 +33,37 @@ pub(crate) struct Cli {
     pub(crate) scenario: Scenario,
 }
 
+impl Cli {
+    /// Refuses expectations both before and after the scenario, of which clap would drop the former.
+    pub(crate) fn from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let line: Vec<OsString> = line.into_iter().collect();
+        let is_expectation =
+            |word: &&OsString| word.to_str().is_some_and(|word| word == "--expect" || word.starts_with("--expect="));
+        let given = line.iter().filter(is_expectation).count();
+        let cli = Self::try_parse_from(line)?;
+        match cli.options.expect.len() == given {
+            true => Ok(cli),
+            false => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "--expect must stand either before the scenario or after it, each time",
+            )),
+        }
+    }
+}
+
 /// Options of every scenario.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Base URL of the hub
+    /// Base URL of the hub; `https://` or `wss://` for one behind TLS
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
-    /// Another node of the same hub: `fanout`, `chat` and `idle` open their sockets there, and every other writer of
-    /// `ingest` writes there
+    /// Another node of the same hub, where sockets are opened instead, and one of the writers of `ingest` in turn; may be
+    /// repeated
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) other_url: Option<String>,
+    pub(crate) other_url: Vec<String>,
+    /// Certificates of the authorities to trust with TLS, in PEM [default: those of the system]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// API key (`hlp_…`)
     #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
@@ -44,6 +76,22 @@ pub(crate) struct Options {
     /// Write the report as JSON to this file as well
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one self-contained HTML file as well
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Compare with an earlier run of the same scenario: its JSON report
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Mark values that differ from the baseline by more than this
+    #[arg(long, global = true, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
+    pub(crate) tolerance: f64,
+    /// Let a value that is worse than that of the baseline by more than the tolerance fail the run
+    #[arg(long, global = true)]
+    pub(crate) fail_on_regression: bool,
+    /// Require a value of the report, such as 'delivery.p99<5ms', 'p99<5ms' (of the scenario's main latency) or
+    /// 'messagesPerSecond>=9000'; may be repeated
+    #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Threshold::parse)]
+    pub(crate) expect: Vec<Threshold>,
     /// Accept a target that is not a loopback address
     #[arg(long, global = true)]
     pub(crate) allow_remote: bool,
@@ -78,10 +126,32 @@ pub(crate) enum Scenario {
     Fanout(FanoutArgs),
     /// Many sessions, few sockets each
     Chat(ChatArgs),
+    /// All sockets lose their connection at one moment and return at once
+    Storm(StormArgs),
+    /// A share of the readers stops reading
+    Slow(SlowArgs),
+    /// Many principals with sockets, event streams and long-polls, who write, ask, answer, type, read and leave
+    Mixed(MixedArgs),
     /// Durable messages as fast as the hub acknowledges them
     Ingest(IngestArgs),
     /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
     Await(AwaitArgs),
+}
+
+impl Scenario {
+    /// As in the command line and in reports.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Idle(_) => "idle",
+            Self::Fanout(_) => "fanout",
+            Self::Chat(_) => "chat",
+            Self::Ingest(_) => "ingest",
+            Self::Await(_) => "await",
+            Self::Storm(_) => "storm",
+            Self::Slow(_) => "slow",
+            Self::Mixed(_) => "mixed",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args, Serialize)]
@@ -143,6 +213,24 @@ pub(crate) struct ChatArgs {
     pub(crate) rate: f64,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+    #[command(flatten)]
+    pub(crate) floor: DurableFloorArgs,
+}
+
+/// The durable floor.
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DurableFloorArgs {
+    /// Also measure the durable floor: the same rows committed to SQLite by a bare loop
+    #[arg(long)]
+    pub(crate) floor: bool,
+    /// Seconds of each of the floor's measurements
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    pub(crate) floor_time: Duration,
+    /// Folder for the floor's database, on the disk of the hub's [default: that for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip)]
+    pub(crate) floor_dir: Option<PathBuf>,
 }
 
 /// Duration and size.
@@ -174,6 +262,8 @@ pub(crate) struct IngestArgs {
     /// Length of each message's ciphertext, in bytes
     #[arg(long, default_value_t = 400, value_parser = size)]
     pub(crate) size: usize,
+    #[command(flatten)]
+    pub(crate) floor: DurableFloorArgs,
 }
 
 #[derive(Debug, Clone, Args, Serialize)]
@@ -227,6 +317,13 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>() {
+        Ok(number) if (0.0..=1000.0).contains(&number) => Ok(number),
+        _ => Err("per cent from 0 to 1000, such as 10%".to_owned()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(number) if (0.0..=86_400.0).contains(&number) => Ok(Duration::from_secs_f64(number)),
@@ -236,8 +333,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -252,12 +347,42 @@ mod tests {
     }
 
     #[test]
+    fn expectations_are_checked_and_name_the_part_that_is_wrong() {
+        let cli = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5ms", "--expect", "deliveries>=9"]);
+        assert_eq!(cli.expect("valid").options.expect.len(), 2);
+        let wrong = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5parsecs"]).expect_err("no unit");
+        let text = wrong.to_string();
+        assert!(text.contains("--expect") && text.contains("unknown unit 'parsecs'"), "{text}");
+    }
+
+    #[test]
+    fn no_expectation_is_dropped() {
+        let parse = |line: &str| Cli::from_line(line.split(' ').map(OsString::from));
+        for line in
+            ["loadtest --expect p99<5ms --expect=p50<1ms fanout", "loadtest fanout --expect p99<5ms --expect=p50<1ms"]
+        {
+            assert_eq!(parse(line).expect("valid").options.expect.len(), 2, "{line}");
+        }
+        let error = parse("loadtest --expect p99<5ms fanout --expect p50<1ms").expect_err("one would be dropped");
+        assert!(error.use_stderr() && error.to_string().contains("either before the scenario or after it"), "{error}");
+    }
+
+    #[test]
+    fn a_tolerance_is_in_per_cent() {
+        for (text, expected) in [("5%", Some(5.0)), ("2.5", Some(2.5)), ("-1%", None), ("much", None)] {
+            let cli = Cli::try_parse_from(["loadtest", "fanout", &format!("--tolerance={text}")]);
+            assert_eq!(cli.ok().map(|cli| cli.options.tolerance), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn numbers_out_of_range_are_refused() {
         for line in [
             ["loadtest", "fanout", "--rate", "0"],
             ["loadtest", "fanout", "--sockets", "0"],
             ["loadtest", "fanout", "--duration", "-1"],
             ["loadtest", "fanout", "--rate", "NaN"],
+            ["loadtest", "slow", "--stalled", "101%"],
         ] {
             assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
         }

@@ -1,0 +1,93 @@
+//! `slow`: a share of the readers stops reading, then reads again.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{
+    Context,
+    memory::report_memory,
+    returns::{Slowest, report_causes},
+    sender::Sender,
+};
+use crate::{
+    cli::SlowArgs,
+    client::SocketOptions,
+    fleet::{Fleet, Group},
+    latency::Summary,
+    progress::Phase,
+    report::{Report, Section},
+    schedule::{LEAD, Schedule},
+    stop::Stop,
+};
+
+pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Report, Stop> {
+    let sessions = context.create_sessions(arguments.sessions).await?;
+    let before = context.server_memory()?;
+    let mut seats = context.seats(&sessions, 0..arguments.sockets, Group::Main);
+    for seat in seats.iter_mut().filter(|seat| arguments.stalled.includes(seat.number)) {
+        seat.group = Group::Other;
+        seat.socket = SocketOptions { receive_buffer: Some(arguments.receive_buffer), ..seat.socket };
+    }
+    let stalled = seats.iter().filter(|seat| seat.group == Group::Other).count() as u64;
+    let fleet = context.open_fleet(&sessions, seats, true).await?;
+    let open = context.server_memory()?;
+    let sender = Sender::new(context, &sessions, arguments.size, 1).await?;
+
+    let meter = context.meter()?;
+    let stall = arguments.stall.unwrap_or(arguments.duration);
+    let schedule =
+        Schedule::new(Instant::now() + LEAD, arguments.rate, arguments.calm + arguments.duration.max(stall), 1);
+    fleet.follow(schedule);
+    let phase = Phase::start("deliveries", fleet.expected(&schedule.spread(sessions.len())));
+    let following = phase.follow(fleet.counter());
+    let stalls = stall_of(arguments, &fleet, &sender, schedule.at(0));
+    let (sent, (calm, during, back)) = tokio::join!(sender.run(schedule), stalls);
+    sent?;
+    let expected = fleet.expected(&sender.messages());
+    fleet.wait_for(expected, context.options.drain).await;
+    let usage = meter.stop().map_err(Stop::Hub)?;
+    drop(following);
+    tokio::time::sleep(context.options.settle).await;
+
+    let mut report = Report::new("slow", &context.options.url, json!(arguments));
+    report.count(Section::Load, "sessions", "sessions", sessions.len() as u64);
+    report.count(Section::Load, "sockets", "sockets", fleet.len() as u64);
+    report.count(Section::Load, "socketsStalled", "of them stalled", stalled);
+    report.count(Section::Load, "stalledBack", "stalled ones that caught up", back.count());
+    let mut slowest = Slowest::default();
+    slowest.add(&back);
+    slowest.report(&mut report);
+    report_causes(&mut report, &fleet.causes());
+    report.count(Section::Load, "messagesAcknowledged", "messages acknowledged", sender.acknowledged());
+    report.count(Section::Load, "deliveriesExpected", "deliveries expected", expected);
+    report.count(Section::Load, "deliveries", "deliveries", fleet.delivered());
+    report.count(Section::Load, "deliveriesReplayed", "of them replayed on a new socket", fleet.replayed());
+    if calm.count() > 0 && during.count() > 0 {
+        let growth = (during.percentile_ms(99.0) / calm.percentile_ms(99.0).max(0.001) - 1.0) * 100.0;
+        report.figure(Section::Load, "p99GrowthPercent", "p99 of the others, growth", growth, "%");
+    }
+    report.latency("delivery", "others, during the stall", during);
+    report.latency("deliveryCalm", "others, before it", calm);
+    report.latency("back", "reading again to caught up", back);
+    sender.report(&mut report);
+    usage.report(&mut report);
+    report_memory(&mut report, "memoryBeforeMiB", "memory before the sockets", before);
+    report_memory(&mut report, "memoryOpenMiB", "memory with the sockets", open);
+    report_memory(&mut report, "memoryAfterMiB", "memory after the stall", context.server_memory()?);
+    let mut ledgers = sender.take_ledgers();
+    fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;
+    Ok(report)
+}
+
+/// Stalls and resumes; returns the latency of the others before and during the stall, and how long it took to catch up.
+async fn stall_of(arguments: &SlowArgs, fleet: &Fleet, sender: &Sender, start: Instant) -> (Summary, Summary, Summary) {
+    tokio::time::sleep_until((start + arguments.calm).into()).await;
+    let calm = fleet.take_latency(Group::Main);
+    fleet.stall();
+    let stall = arguments.stall.unwrap_or(arguments.duration);
+    tokio::time::sleep_until((start + arguments.calm + stall).into()).await;
+    let during = fleet.take_latency(Group::Main);
+    let back = fleet.resume(sender.heads(), arguments.patience).await;
+    (calm, during, back)
+}

@@ -1,0 +1,37 @@
+// An answer that is given by a press, on the card of its question or in its row of the list: one at a time, and to the
+// question as it was shown.
+import { outcomeOf } from "../envelope.js";
+import type { Content, Message } from "../types.js";
+import { openedOf } from "./opened.js";
+import type { Outbox } from "./outbox.js";
+import type { Outgoing } from "./outgoing.js";
+import { preview } from "./titles.js";
+
+export interface CardAnswer {
+  sessionId: string;
+  message: Message;
+  content: Content;
+  /** The conversation is encrypted: the answer is never sent in plain text. */
+  sealed: boolean;
+  /** How long the answer can be taken back. */
+  holdMs: number;
+}
+
+/** Hands an answer to the outbox; null while another one to the same question is on its way. */
+export function answerFromCard(outbox: Outbox, { sessionId, message, content, sealed, holdMs }: CardAnswer): Outgoing | null {
+  const given = outbox.answerTo(message.id);
+  if (given && given.problem === null && given.state !== "sent") return null;
+  if (given) outbox.discard(given.id);
+  const settles = message.responseRequired;
+  return outbox.add({
+    sessionId,
+    content: settles ? { ...content, outcome: content.outcome ?? outcomeOf(content.action) } : content,
+    inReplyTo: message.id,
+    parent: openedOf(message)?.digest ?? null,
+    about: preview(message),
+    settles,
+    from: "card",
+    sealed,
+    holdMs,
+  });
+}

@@ -1,0 +1,42 @@
+// Which rows of the list have stood still for long enough to be pressed: the list sorts itself, and the button that has
+// just moved under the pointer is not the one that was meant.
+import type { RefObject } from "preact";
+import { useEffect } from "preact/hooks";
+
+const STEADY_MS = 500;
+
+const places = new WeakMap<Element, { top: number; since: number }>();
+
+/** Notes where the rows with buttons are, whenever that may have changed. Scrolling is the person's own doing. */
+export function useRowPlaces(list: RefObject<HTMLElement | null>): void {
+  useEffect(() => {
+    const box = list.current;
+    if (!box) return;
+    let frame: number | null = null;
+    const measure = (): void => {
+      frame = null;
+      const now = performance.now();
+      for (const one of box.querySelectorAll("[data-testid=row-answer]")) {
+        const top = Math.round(one.getBoundingClientRect().top + box.scrollTop);
+        if (places.get(one)?.top !== top) places.set(one, { top, since: now });
+      }
+    };
+    const soon = (): void => void (frame ??= requestAnimationFrame(measure));
+    const changes = new MutationObserver(soon);
+    changes.observe(box, { childList: true, subtree: true });
+    // A notice above moves the whole list.
+    const size = new ResizeObserver(soon);
+    size.observe(box);
+    return () => {
+      changes.disconnect();
+      size.disconnect();
+      if (frame !== null) cancelAnimationFrame(frame);
+    };
+  }, []);
+}
+
+/** Whether a press of a pointer on something in a row was meant for that row. */
+export function isSteady(element: Element): boolean {
+  const place = places.get(element.closest("[data-testid=row-answer]") ?? element);
+  return place !== undefined && performance.now() - place.since >= STEADY_MS;
+}

@@ -4,17 +4,19 @@ import { useRef, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
-import { Account } from "./account";
 import { Avatar } from "./avatar";
 import { FeedFilter, type Filter, NOTHING, passes } from "./feed-filter";
 import { FeedRow } from "./feed-row";
 import { useNow } from "./hooks";
 import { AccountIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
 import { useKeptRowFocus } from "./keep-row-focus";
+import { loaded } from "./loaded";
 import type { DialogName } from "./page-dialogs";
 import { RowAnswer } from "./row-answer";
 import { useRowPlaces } from "./steady-rows";
 import { UnsentProvider } from "./unsent-context";
+
+const Account = loaded(async () => (await import("./account")).Account);
 
 interface Props {
   app: AppState;

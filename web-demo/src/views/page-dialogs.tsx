@@ -1,8 +1,7 @@
-// The dialogs that the list and the keys open. Those that few people need at once are scripts of their own.
-import type { ComponentType, VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+// The dialogs that the list and the keys open. Each is a script of its own.
+import type { VNode } from "preact";
 import type { Hub } from "../client/hub";
-import { NewConversation } from "./new-conversation";
+import { loaded } from "./loaded";
 
 export type DialogName = "new" | "search" | "keys";
 
@@ -11,21 +10,13 @@ export interface PageDialogProps {
   onClose: () => void;
 }
 
-const LOADERS: Readonly<Record<Exclude<DialogName, "new">, () => Promise<ComponentType<PageDialogProps>>>> = {
-  search: async () => (await import("./search-dialog")).SearchDialog,
-  keys: async () => (await import("./keys-dialog")).KeysDialog,
+const DIALOGS: Readonly<Record<DialogName, (props: PageDialogProps) => VNode | null>> = {
+  new: loaded(async () => (await import("./new-conversation")).NewConversation),
+  search: loaded(async () => (await import("./search-dialog")).SearchDialog),
+  keys: loaded(async () => (await import("./keys-dialog")).KeysDialog),
 };
 
 export function PageDialogs({ name, ...props }: PageDialogProps & { name: DialogName | null }): VNode | null {
-  if (name === null) return null;
-  return name === "new" ? <NewConversation {...props} /> : <Loaded key={name} load={LOADERS[name]} {...props} />;
-}
-
-function Loaded({ load, ...props }: PageDialogProps & { load: () => Promise<ComponentType<PageDialogProps>> }): VNode | null {
-  const [View, setView] = useState<ComponentType<PageDialogProps> | null>(null);
-  useEffect(() => {
-    // Out of reach: the next press tries again.
-    load().then((view) => setView(() => view), props.onClose);
-  }, []);
-  return View && <View {...props} />;
+  const Named = name && DIALOGS[name];
+  return Named && <Named key={name} {...props} />;
 }

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import type { LiveSession } from "@hiloop/sdk/chat";
 import { useState } from "preact/hooks";
 import { Avatar } from "./avatar";
-import { SafetyDialog } from "./safety";
+import { SafetyDialog } from "./safety-dialog";
 import { ShareHistory } from "./share-history";
 
 interface Props {

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { joinNames, type LiveSession } from "@hiloop/sdk/chat";
 import { LockIcon } from "./icons";
-import { SafetyDialog } from "./safety";
+import { SafetyDialog } from "./safety-dialog";
 import { SealNews } from "./seal-news";
 
 export function SealLine({ live }: { live: LiveSession }): VNode | null {

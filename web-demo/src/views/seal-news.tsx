@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { LiveSession, News, Participant } from "@hiloop/sdk/chat";
-import { SafetyDialog } from "./safety";
+import { SafetyDialog } from "./safety-dialog";
 
 /** Above the composer, until the person has seen it. */
 export function SealNews({ live }: { live: LiveSession }): VNode | null {

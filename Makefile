@@ -23,7 +23,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser pictures chaos bench fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser test-firefox pictures chaos bench fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release sdk clean
 
 help: ## List the targets
@@ -57,7 +57,7 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	@touch $@
 
 # The steps of `make test`. The page comes before the hub, which embeds it.
-STEPS := lint test-sdk test-page test-hub conformance test-clients test-browser
+STEPS := lint test-sdk test-page test-hub conformance test-clients test-browser test-firefox
 
 # The steps after a failed one run too; the last line lists all that failed.
 test: setup-test ## Run all checks and tests
@@ -132,6 +132,13 @@ pictures: setup-test $(PAGE) $(SDK_PACKAGES) ## Take pictures of the chat's stat
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" node e2e/pictures.mjs "$(PICTURES)/documents"
 	cd web-demo && SHOTS="$(PICTURES)" $(NPM) run --silent e2e:mock
 	cd web-demo && SHOTS="$(PICTURES)" HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+
+test-firefox: $(PAGE) $(SDK_PACKAGES) ## Test the main stories of the chat in Firefox
+	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub in debug/.
+	$(CARGO) test --locked --workspace --no-run
+	cd $(SDK) && $(NPM) run --silent build
+	cd web-demo && BROWSER=firefox $(NPM) run --silent e2e:mock
+	cd web-demo && BROWSER=firefox HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 
 chaos: setup-test $(PAGE) ## Inject faults into three nodes, for SECONDS=300
 	HILOOP_CHAOS_SECONDS=$(or $(SECONDS),300) $(CARGO) test --locked --test chaos -- --nocapture

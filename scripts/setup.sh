@@ -3,7 +3,7 @@
 # missing. If none is missing it changes nothing and needs neither root nor a network.
 #
 #   scripts/setup.sh run     the requirements of `make run`: Rust, a C compiler, Node.js, npm
-#   scripts/setup.sh test    (default) those of `make test`: also PostgreSQL, PgBouncer, Redis, nginx, Chromium, Python
+#   scripts/setup.sh test    (default) those of `make test`: also PostgreSQL, PgBouncer, Redis, nginx, Chromium, Firefox, Python
 #
 # It starts none of the distribution's services: tests start and stop their own servers.
 set -euo pipefail
@@ -53,6 +53,7 @@ if [ "$want" = test ]; then
     have openssl || missing+=(openssl)
     [ -x /usr/sbin/nginx ] || have nginx || missing+=(nginx-light)
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+    [ -x "${FIREFOX:-/usr/bin/firefox-esr}" ] || missing+=(firefox-esr)
     # Debian keeps the part of venv that installs pip in a package of its own.
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 fi

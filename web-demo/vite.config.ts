@@ -1,7 +1,7 @@
 // Build: one page and its assets, served by the hub at `/` under a strict content security policy.
 import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
-import { release } from "./build/release";
+import { release } from "./build/release.ts";
 
 // The SDK's sources instead of its build, so that neither the page nor its tests need one.
 const source = "@hiloop/source";

@@ -31,6 +31,9 @@ struct Recorded {
 #[derive(Debug, Clone)]
 pub(crate) struct Summary(Histogram<u64>);
 
+/// Values in microseconds and how often they occur: a histogram on its way between processes.
+pub(crate) type Counts = Vec<(u64, u64)>;
+
 /// An interval of a histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bin {
@@ -61,6 +64,14 @@ impl Latencies {
     /// Adds all that a summary holds.
     pub(crate) fn add(&self, other: &Summary) {
         *lock(&self.0.current) += &other.0;
+    }
+
+    /// The same for what comes from another process.
+    pub(crate) fn add_counts(&self, counts: &Counts) {
+        let mut current = lock(&self.0.current);
+        for (value, count) in counts {
+            current.saturating_record_n(*value, *count);
+        }
     }
 
     /// Everything that was recorded, which is then forgotten.
@@ -130,6 +141,10 @@ impl Summary {
             bins[index.min(number - 1)].count += step.count_at_value();
         }
         bins
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

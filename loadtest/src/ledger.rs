@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// How often something happened, and at which `seq` first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -123,12 +125,13 @@ impl SocketLedger {
     }
 }
 
-/// The messages of one session that the hub acknowledged.
-#[derive(Debug, Default)]
+/// The messages of one session that the hub acknowledged. Serialised, it is what an audit needs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SessionLedger {
     last: u64,
     messages: u64,
     digest: u64,
+    #[serde(skip)]
     seqs: Vec<u64>,
 }
 

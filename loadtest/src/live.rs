@@ -1,11 +1,19 @@
 //! What a run counts while it goes on, for its series and its live view.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use crate::latency::{Latencies, Summary};
+use anyhow::Result;
+
+use crate::{
+    latency::{Latencies, Summary},
+    proc_stat::Process,
+};
 
 /// Counters that every task of a run adds to. Adding costs a few nanoseconds.
 #[derive(Default)]
@@ -15,6 +23,8 @@ pub(crate) struct Live {
     deliveries: AtomicU64,
     open: AtomicU64,
     watched: Mutex<Vec<(&'static str, Latencies)>>,
+    /// The worker processes of this tester.
+    workers: Mutex<Vec<Process>>,
 }
 
 /// The counters at one time.
@@ -43,6 +53,28 @@ impl Live {
     /// A message reached a socket.
     pub(crate) fn delivered(&self) {
         self.deliveries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many messages reached sockets of another process.
+    pub(crate) fn delivered_elsewhere(&self, count: u64) {
+        self.deliveries.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Another process has opened so many.
+    pub(crate) fn opened_elsewhere(&self, count: u64) {
+        self.open.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_worker(&self, pid: u32) {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Process::of(pid));
+    }
+
+    /// CPU time of this process and its workers.
+    pub(crate) fn tester_cpu(&self) -> Result<Duration> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that has ended is reported by the fleet.
+        let workers: Duration = workers.iter().filter_map(|worker| worker.cpu().ok()).sum();
+        Ok(Process::own().cpu()? + workers)
     }
 
     pub(crate) fn opened(self: &Arc<Self>) -> Open {
@@ -88,8 +120,6 @@ impl Drop for Open {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

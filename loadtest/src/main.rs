@@ -42,6 +42,9 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if cli.options.worker_part.is_some() {
+        return work(cli.options);
+    }
     match run(cli) {
         Ok(report) => {
             for error in report.threshold_errors() {
@@ -51,6 +54,23 @@ fn main() -> ExitCode {
         }
         Err(stop) => {
             eprintln!("loadtest: {stop:#}");
+            ExitCode::from(stop.exit_code())
+        }
+    }
+}
+
+/// Opens sockets for another process of the tester.
+fn work(options: Options) -> ExitCode {
+    progress::mute();
+    let worked = build_runtime(&options).and_then(|runtime| {
+        let worked = runtime.block_on(scenario::work(options));
+        runtime.shutdown_background();
+        worked
+    });
+    match worked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            eprintln!("loadtest: a worker: {stop:#}");
             ExitCode::from(stop.exit_code())
         }
     }

@@ -1,11 +1,15 @@
 //! CPU time of the hub and the tester between two points of a run.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    proc_stat::Process,
+    live::Live,
+    proc_stat::Processes,
     report::{Report, Section},
 };
 
@@ -14,8 +18,9 @@ const ENOUGH_CPU: Duration = Duration::from_secs(2);
 
 /// Started at the first point.
 pub(crate) struct Meter {
-    server: Option<(Process, Duration)>,
+    server: Option<(Processes, Duration)>,
     own: Duration,
+    live: Arc<Live>,
     start: Instant,
 }
 
@@ -25,28 +30,28 @@ pub(crate) struct Usage {
     pub(crate) wall: Duration,
     /// CPU of the hub, if `--pid` is given.
     pub(crate) server: Option<Duration>,
-    /// CPU of the tester.
+    /// CPU of the tester, its workers included.
     pub(crate) own: Duration,
 }
 
 impl Meter {
-    pub(crate) fn start(server: Option<Process>) -> Result<Self> {
+    pub(crate) fn start(server: Option<&Processes>, live: &Arc<Live>) -> Result<Self> {
         let server = match server {
-            Some(process) => Some((process, process.cpu().context("the hub's CPU")?)),
+            Some(processes) => Some((processes.clone(), processes.cpu().context("the hub's CPU")?)),
             None => None,
         };
-        Ok(Self { server, own: Process::own().cpu()?, start: Instant::now() })
+        Ok(Self { server, own: live.tester_cpu()?, live: Arc::clone(live), start: Instant::now() })
     }
 
     pub(crate) fn stop(&self) -> Result<Usage> {
-        let server = match self.server {
-            Some((process, before)) => {
-                let now = process.cpu().context("the hub's CPU")?;
-                Some(now.saturating_sub(before))
+        let server = match &self.server {
+            Some((processes, before)) => {
+                let now = processes.cpu().context("the hub's CPU")?;
+                Some(now.saturating_sub(*before))
             }
             None => None,
         };
-        let own = Process::own().cpu()?.saturating_sub(self.own);
+        let own = self.live.tester_cpu()?.saturating_sub(self.own);
         Ok(Usage { wall: self.start.elapsed(), server, own })
     }
 }

@@ -5,12 +5,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const EXAMPLES: usize = 5;
 
 /// Any one of these makes a run fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Kind {
     /// A socket could not be opened, authenticated or subscribed.
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) count: u64,
     pub(crate) examples: Vec<String>,
@@ -93,6 +93,18 @@ impl Problems {
         }
     }
 
+    /// Adds those of another process.
+    pub(crate) fn merge(&self, others: BTreeMap<Kind, Entry>) {
+        for (kind, other) in others {
+            let mut examples = other.examples.into_iter();
+            self.add(kind, other.count, || examples.next().unwrap_or_default());
+            let mut entries = self.lock();
+            let entry = entries.entry(kind).or_default();
+            let free = EXAMPLES - entry.examples.len();
+            entry.examples.extend(examples.take(free));
+        }
+    }
+
     pub(crate) fn snapshot(&self) -> BTreeMap<Kind, Entry> {
         self.lock().clone()
     }
@@ -110,6 +122,19 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_of_other_processes_are_added() {
+        let [here, there] = [Problems::default(), Problems::default()];
+        here.add(Kind::Lost, 1, || "here".to_owned());
+        (0..20).for_each(|number| there.add(Kind::Lost, 1, || format!("there {number}")));
+        there.add(Kind::Doubled, 3, || "there".to_owned());
+        here.merge(there.snapshot());
+        let all = here.snapshot();
+        assert_eq!((all[&Kind::Lost].count, all[&Kind::Doubled].count), (21, 3));
+        assert_eq!(all[&Kind::Lost].examples.len(), EXAMPLES);
+        assert_eq!(all[&Kind::Lost].examples[..2], ["here", "there 0"]);
+    }
 
     #[test]
     fn all_are_counted_and_few_are_shown() {

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,6 +21,8 @@ static DISPLAY: LazyLock<Display> = LazyLock::new(Display::new);
 
 struct Display {
     terminal: bool,
+    /// A worker leaves the display to the tester.
+    muted: AtomicBool,
     bars: MultiProgress,
     shown: Mutex<Shown>,
 }
@@ -55,6 +60,12 @@ pub(crate) fn show(block: &str, line: String) {
     DISPLAY.show(block, line);
 }
 
+/// Shows nothing from now on.
+pub(crate) fn mute() {
+    DISPLAY.muted.store(true, Ordering::Relaxed);
+    DISPLAY.bars.set_draw_target(ProgressDrawTarget::hidden());
+}
+
 /// The label of the current phase; empty between phases.
 pub(crate) fn phase() -> &'static str {
     DISPLAY.shown().phase
@@ -74,7 +85,12 @@ impl Display {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
-        Self { terminal, bars: MultiProgress::with_draw_target(draw), shown: Mutex::default() }
+        Self {
+            terminal,
+            muted: AtomicBool::new(false),
+            bars: MultiProgress::with_draw_target(draw),
+            shown: Mutex::default(),
+        }
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
@@ -160,6 +176,9 @@ impl Inner {
     }
 
     fn write_line(&self) {
+        if DISPLAY.muted.load(Ordering::Relaxed) {
+            return;
+        }
         let total = self.bar.length().unwrap_or_default();
         // Not twice: the values of a second that is over say nothing about the next phase.
         let values = std::mem::take(&mut DISPLAY.shown().line);

@@ -13,13 +13,15 @@ pub(crate) const LEAD: Duration = Duration::from_millis(50);
 /// `count` messages, `burst` of them at a time, `interval` apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
-    start: Instant,
-    interval: Duration,
-    burst: u64,
-    count: u64,
+    pub(crate) start: Instant,
+    pub(crate) interval: Duration,
+    pub(crate) burst: u64,
+    pub(crate) count: u64,
     /// The index of the first message, and the distance from one to the next.
-    first: u64,
-    stride: u64,
+    pub(crate) first: u64,
+    pub(crate) stride: u64,
+    /// So many messages at the beginning have no latency.
+    pub(crate) warmup: u64,
 }
 
 impl Schedule {
@@ -28,12 +30,17 @@ impl Schedule {
         let ticks = (rate * duration.as_secs_f64()).round().max(1.0) as u64;
         let burst = burst as u64;
         let interval = Duration::from_secs_f64(1.0 / rate);
-        Self { start, interval, burst, count: ticks * burst, first: 0, stride: 1 }
+        Self { start, interval, burst, count: ticks * burst, first: 0, stride: 1, warmup: 0 }
     }
 
     /// The same with other indexes, so that several schedules can go side by side.
     pub(crate) fn with_indexes(self, first: u64, stride: u64) -> Self {
         Self { first, stride, ..self }
+    }
+
+    /// The same with a warm-up of so many messages.
+    pub(crate) fn with_warmup(self, messages: u64) -> Self {
+        Self { warmup: messages, ..self }
     }
 
     /// The index of a message by its number, which counts from 0.
@@ -57,11 +64,11 @@ impl Schedule {
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// When the message with this index is due, if it is of this schedule.
+    /// When the message with this index is due, if it is of this schedule and its latency counts.
     pub(crate) fn due(&self, index: u64) -> Option<Instant> {
         let distance = index.checked_sub(self.first).filter(|distance| distance.is_multiple_of(self.stride))?;
         let number = distance / self.stride;
-        (number < self.count).then(|| self.at(number))
+        (self.warmup..self.count).contains(&number).then(|| self.at(number))
     }
 
     /// Sends each tick's numbers when they are due. It runs on a thread of its own, which waits for the clock only,
@@ -115,6 +122,12 @@ mod tests {
         assert_eq!(odd.index(3), 7);
         assert_eq!((odd.due(7), odd.due(6), odd.due(21)), (Some(odd.at(3)), None, None));
         assert_eq!((even.due(6), even.due(7)), (Some(even.at(3)), None));
+    }
+
+    #[test]
+    fn a_warm_up_has_no_latency() {
+        let schedule = schedule(10.0, 1.0, 1).with_indexes(100, 1).with_warmup(4);
+        assert_eq!((schedule.due(103), schedule.due(104)), (None, Some(schedule.at(4))));
     }
 
     #[test]

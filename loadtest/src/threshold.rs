@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::RangeInclusive};
 
+use crate::latency::Summary;
+
 /// One expectation: a value of the report, a comparison and a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Threshold {
@@ -151,6 +153,16 @@ impl Subject {
 }
 
 impl Statistic {
+    /// Its value, in milliseconds unless it is a count.
+    pub(crate) fn of(self, summary: &Summary) -> f64 {
+        match self {
+            Self::Percentile(percentile) => summary.percentile_ms(percentile),
+            Self::Mean => summary.mean_ms(),
+            Self::Max => summary.max_ms(),
+            Self::Count => summary.count() as f64,
+        }
+    }
+
     /// None for a text that names no statistic.
     fn parse(text: &str) -> Option<Result<Self, Invalid>> {
         match text {

@@ -1,6 +1,9 @@
 //! The tester against a hub that loses, duplicates, reorders and refuses: each fault is reported.
 
 mod disruptions;
+mod mixed;
+mod processes;
+mod ramp;
 mod report;
 mod support;
 mod tls;

@@ -3,7 +3,11 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { fileURLToPath } from "node:url";
+import { chromium, firefox } from "playwright-core";
+
+/** `BROWSER=firefox`: the main stories (`main-stories.mjs`) in a stock Firefox. */
+export const isFirefox = process.env.BROWSER === "firefox";
 
 const ARGS = [
   "--no-sandbox",
@@ -17,7 +21,38 @@ const ARGS = [
   "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
 ];
 
+/** Of a context whose page has no service worker. Playwright's way to block them throws in the empty first page of Firefox. */
+export const withoutWorkers = isFirefox ? "allow" : "block";
+
 export async function launch() {
+  return isFirefox ? launchFirefox() : launchChromium();
+}
+
+let turn = Promise.resolve();
+
+/** Opening and closing windows: one at a time in Firefox, which else loses track of them. */
+export function inTurn(work) {
+  if (!isFirefox) return work();
+  const done = turn.then(work);
+  turn = done.catch(() => undefined);
+  return done;
+}
+
+/** Firefox refuses a home folder that is another user's, and writes into it. */
+async function launchFirefox() {
+  const home = await tempDir("hiloop-firefox-");
+  return firefox.launch({
+    channel: "moz-firefox",
+    executablePath: fileURLToPath(new URL("firefox-bidi.mjs", import.meta.url)),
+    headless: true,
+    env: { ...process.env, HOME: home.path },
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
+  });
+}
+
+function launchChromium() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
@@ -43,9 +78,9 @@ const TOTAL_MS = 900_000;
 
 /**
  * Sets up, runs the stories whose name contains the word of the command line (all without one), tears down, and exits:
- * 0 only if there were stories and all of them passed.
+ * 0 only if there were stories and all of them passed. `inFirefox`: the names of those that run there.
  */
-export async function runSuite({ setup, teardown, workers = 1 }) {
+export async function runSuite({ setup, teardown, inFirefox, workers = 1 }) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   const results = { passed: 0, failed: 0 };
   const fail = (name, error) => {
@@ -53,8 +88,10 @@ export async function runSuite({ setup, teardown, workers = 1 }) {
     console.log(`FAIL ${name}\n${error?.stack ?? error}`);
   };
   try {
+    const unknown = inFirefox.filter((name) => !stories.some((one) => one.name === name));
+    if (unknown.length > 0) throw new Error(`No such stories: ${unknown.join("; ")}`);
     await within(30_000, setup());
-    await runStories(results, fail, workers);
+    await runStories(results, fail, workers, isFirefox ? inFirefox : null);
     if (refused.length > 0) fail("(content security policy)", refused.join("\n"));
   } catch (error) {
     fail("(setup)", error);
@@ -64,9 +101,9 @@ export async function runSuite({ setup, teardown, workers = 1 }) {
   process.exit(results.failed === 0 && results.passed > 0 ? 0 : 1);
 }
 
-async function runStories(results, fail, workers) {
+async function runStories(results, fail, workers, names) {
   const only = process.argv[2];
-  const chosen = stories.filter(({ name }) => !only || name.includes(only));
+  const chosen = stories.filter(({ name }) => (!only || name.includes(only)) && (!names || names.includes(name)));
   const end = Date.now() + TOTAL_MS;
   const runOne = async ({ name, run }) => {
     const started = Date.now();
@@ -120,13 +157,16 @@ export function equal(actual, expected, what) {
 const refused = [];
 const REFUSED = /Content Security Policy|Content-Security-Policy|Trusted(HTML|Script|ScriptURL)/;
 
+/** A connection that fails is no fault of the page. Firefox reports some of them as errors of it. */
+const UNREACHABLE = /Failed to load resource|WebSocket connection|\/v1\/ws\b/;
+
 /** Errors and blocked resources of a page, so that a story can check that there were none. */
 export function watchErrors(page) {
   const errors = [];
-  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("pageerror", (error) => UNREACHABLE.test(String(error)) || errors.push(String(error)));
   page.on("console", (line) => {
     if (REFUSED.test(line.text())) refused.push(line.text());
-    if (line.type() === "error" && !/Failed to load resource|WebSocket connection/.test(line.text())) errors.push(line.text());
+    if (line.type() === "error" && !UNREACHABLE.test(line.text())) errors.push(line.text());
   });
   return errors;
 }

@@ -119,7 +119,6 @@ export function installStories({ open }) {
     await page.getByTestId("search-input").waitFor();
     await server.restart();
     await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "Try now" }).click();
     await state(page, "online");
     await rows(page).first().waitFor();
     equal(errors, [], "errors of the page");

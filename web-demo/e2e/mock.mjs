@@ -1,10 +1,11 @@
 // The built page with a simulated hub: content security policy, untrusted content, layout, and cases that are hard to cause with a real hub.
 // `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
 import { join } from "node:path";
-import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
+import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, withoutWorkers } from "./harness.mjs";
 import { accessStories } from "./access.mjs";
 import { installStories } from "./install.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
+import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 import { onePressStories } from "./one-press.mjs";
 import { policyStories } from "./policy.mjs";
@@ -24,16 +25,18 @@ const shot = async (page, name) => {
 /** `keys`: the page asks for them, as it does at the first sign-in; the other stories have put that off. */
 async function open(hub, { path = "/", origin = ORIGIN, signedIn = true, keys = false, prepare = async () => undefined, ...options } = {}) {
   // Routes inside the browser don't reach the requests of service workers.
-  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, serviceWorkers: "block", ...options });
+  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, serviceWorkers: withoutWorkers, ...options });
   if (origin === ORIGIN) await hub.attach(context);
   await prepare(context);
   const page = await context.newPage();
   const errors = watchErrors(page);
-  if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
-  await context.addInitScript(() => localStorage.setItem("hiloop.undo", "off"));
+  // The empty page before the first one has no storage in Firefox.
+  if (!keys) await context.addInitScript(() => self.origin !== "null" && sessionStorage.setItem("hiloop.keys.later", "1"));
+  await context.addInitScript(() => self.origin !== "null" && localStorage.setItem("hiloop.undo", "off"));
   if (signedIn) {
     const tokens = { accessToken: "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     await context.addInitScript((value) => {
+      if (self.origin === "null") return;
       if (!localStorage.getItem("started")) localStorage.setItem("hiloop.tokens", value);
       localStorage.setItem("started", "1");
     }, JSON.stringify(tokens));
@@ -438,4 +441,5 @@ await runSuite({
     browser = await launch();
   },
   teardown: async () => browser?.close(),
+  inFirefox: WITH_SIMULATED_HUB,
 });

@@ -21,7 +21,7 @@ class MemoryDrafts implements DraftStore {
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
-const answer = (messageId: string) => ({ kind: "answer" as const, messageId, title: `About ${messageId}` });
+const answer = (messageId: string) => ({ kind: "answer" as const, messageId, title: `About ${messageId}`, digest: null });
 
 test("a draft is there again after a reload, with its question", async () => {
   const store = new MemoryDrafts();
@@ -70,6 +70,7 @@ const question = (id: string, status: Message["status"] = "Pending"): Message =>
 function conversation(questions: Message[], { answered = [] as string[], earlier = 0 } = {}) {
   return {
     id: "s",
+    encryption: "plain",
     earlierRequests: earlier,
     isMine: () => false,
     mayNotAnswer: (one: Message) => (one.id === "theirs" ? "Only Alex may answer this." : null),
@@ -80,7 +81,7 @@ function conversation(questions: Message[], { answered = [] as string[], earlier
 
 const aim = (questions: Message[], draft: Draft = { text: "", target: null }, options = {}, isMessage = false) => {
   const { target, gone } = aimOf(conversation(questions, options), draft, isMessage);
-  return [target && (target.kind === "message" ? "message" : `${target.kind} ${target.messageId}`), gone?.question.status ?? null];
+  return [target && (target.kind === "message" ? "message" : `${target.kind} ${target.messageId}`), gone?.question?.status ?? null];
 };
 
 test("a lone open question is answered by default; of several the person chooses one", () => {

@@ -13,9 +13,9 @@ function asked(components: unknown, text?: string): Message {
   return { id: "m", sessionId: "s", encryptedContent, encryptedComponents: components === undefined ? null : sealPlain(components) } as Message;
 }
 
-test("an approval offers its two buttons, under its title", () => {
+test("an approval offers its two buttons, under its title and all that is said with it", () => {
   const question = quickQuestion(asked(approval({ title: "Deploy my_service?", approveLabel: "Deploy" }), "Build is ready"));
-  expect(question?.title).toBe("Deploy my_service?");
+  expect(question?.title).toBe("Deploy my_service? · Build is ready");
   expect(question?.choices.map(({ label, action, outcome }) => [label, action, outcome])).toEqual([
     ["Deploy", "approve", "Approved"],
     ["Reject", "reject", "Rejected"],
@@ -26,10 +26,17 @@ test("a button group offers up to three buttons, under the words of the message"
   expect(quickQuestion(asked(buttons(today!, later!, never!), "**When** shall\nI start?"))).toMatchObject({ title: "When shall I start?", choices: [{ action: "today" }, { action: "later" }, { action: "never" }] });
 });
 
-test("words beside the buttons keep them, what has to be seen first does not", () => {
-  const kv = { type: "kv", data: { entries: [{ key: "Region", value: "eu" }] } };
-  expect(quickQuestion(asked(tree(kv, approval())))).not.toBeNull();
-  for (const type of ["diff", "table", "code", "file_content", "execution", "chart", "file_tree", "alert", "form", "something_new"]) {
+test("all words are in view: a group's title, texts, a description; what is said twice once", () => {
+  const words = { type: "text", data: { content: "All **412** tests pass." } };
+  const thinking = { type: "thinking", data: { content: "A long thought" } };
+  const group = { type: "group", data: { title: "Deploy 4.2.0?" }, children: [words, thinking, approval({ title: "Deploy 4.2.0?", description: "In three *steps*." })] };
+  expect(quickQuestion(asked(group))?.title).toBe("Deploy 4.2.0? · All 412 tests pass. · In three steps.");
+  const long = { ...group, children: [{ type: "text", data: { content: "word ".repeat(60) } }, approval()] };
+  expect(quickQuestion(asked(long))).toBeNull();
+});
+
+test("what the row can't show has to be opened", () => {
+  for (const type of ["diff", "table", "code", "file_content", "execution", "chart", "file_tree", "alert", "form", "kv", "progress", "metric_grid", "something_new"]) {
     expect([type, quickQuestion(asked(tree({ type, data: {} }, approval())))]).toEqual([type, null]);
   }
 });

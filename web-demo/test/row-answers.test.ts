@@ -137,7 +137,7 @@ test("other rows have to be opened", async () => {
   const elsewhere = row();
   expect(await offered({ ...elsewhere, request: { ...elsewhere.request, sessionId: "another" } })).toBe(false);
   const reasoned = row();
-  drafts.set(reasonName(reasoned.request.id), { text: "because", target: null });
+  drafts.set(reasonName(reasoned.request), { text: "because", target: null });
   expect(await offered(reasoned)).toBe(false);
   const forbidden = row();
   outbox.forbidden.set(forbidden.request.id, "no");

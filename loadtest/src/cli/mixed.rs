@@ -65,6 +65,10 @@ pub(crate) struct MixedArgs {
     /// Seconds after which people renew their JWT
     #[arg(long, default_value = "600", value_parser = seconds)]
     pub(crate) renew: Duration,
+    /// JWT of a further person, valid for the whole run
+    #[arg(long, env = "HILOOP_TOKEN", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) token: Option<String>,
     /// Length of each message's ciphertext, in bytes
     #[arg(long, default_value_t = 400, value_parser = size)]
     pub(crate) size: usize,

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod awaiting;
 mod disruptions;
 mod mixed;
+mod ramp;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -9,8 +11,10 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, error::Erro
 use serde::Serialize;
 
 pub(crate) use self::{
+    awaiting::AwaitArgs,
     disruptions::{Share, SlowArgs, StormArgs},
     mixed::MixedArgs,
+    ramp::RampArgs,
 };
 use crate::threshold::Threshold;
 
@@ -34,18 +38,23 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Refuses expectations both before and after the scenario, of which clap would drop the former.
+    /// Refuses options that may be repeated both before and after the scenario, as clap would drop the former.
     pub(crate) fn from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let line: Vec<OsString> = line.into_iter().collect();
-        let is_expectation =
-            |word: &&OsString| word.to_str().is_some_and(|word| word == "--expect" || word.starts_with("--expect="));
-        let given = line.iter().filter(is_expectation).count();
+        let given = |option: &str| {
+            let is_option =
+                |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+            line.iter().filter(|word| word.to_str().is_some_and(is_option)).count()
+        };
+        let given = [given("--expect"), given("--other-url"), given("--pid")];
         let cli = Self::try_parse_from(line)?;
-        match cli.options.expect.len() == given {
-            true => Ok(cli),
-            false => Err(Self::command().error(
+        let kept = [cli.options.expect.len(), cli.options.other_url.len(), cli.options.pid.len()];
+        let repeated = ["--expect", "--other-url", "--pid"].into_iter().zip(given.into_iter().zip(kept));
+        match repeated.into_iter().find(|(_, (given, kept))| given != kept) {
+            None => Ok(cli),
+            Some((option, _)) => Err(Self::command().error(
                 ErrorKind::ArgumentConflict,
-                "--expect must stand either before the scenario or after it, each time",
+                format!("{option} must stand either before the scenario or after it, each time"),
             )),
         }
     }
@@ -67,9 +76,10 @@ pub(crate) struct Options {
     /// API key (`hlp_…`)
     #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
-    /// Process id of the hub: its CPU and memory are measured
+    /// Process id of the hub: its CPU, memory and descriptors are measured; may be repeated for several nodes, whose sum is
+    /// taken
     #[arg(long, global = true)]
-    pub(crate) pid: Option<u32>,
+    pub(crate) pid: Vec<u32>,
     /// Client addresses to spread the connections over: 127.0.0.1 … 127.0.0.N
     #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
     pub(crate) sources: u8,
@@ -92,6 +102,12 @@ pub(crate) struct Options {
     /// 'messagesPerSecond>=9000'; may be repeated
     #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Threshold::parse)]
     pub(crate) expect: Vec<Threshold>,
+    /// Processes to divide the sockets of `idle`, `fanout`, `chat` and `storm` between, for more than one may hold
+    #[arg(long, global = true, default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    pub(crate) processes: usize,
+    /// Which of these this one is, if it is a worker
+    #[arg(long, global = true, hide = true)]
+    pub(crate) worker_part: Option<usize>,
     /// Accept a target that is not a loopback address
     #[arg(long, global = true)]
     pub(crate) allow_remote: bool,
@@ -139,6 +155,11 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
+    /// Whether `--processes` applies.
+    pub(crate) fn divides(&self) -> bool {
+        matches!(self, Self::Idle(_) | Self::Fanout(_) | Self::Chat(_) | Self::Storm(_))
+    }
+
     /// As in the command line and in reports.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -190,6 +211,9 @@ pub(crate) struct FanoutArgs {
     #[arg(long, default_value_t = 1, value_parser = count)]
     pub(crate) burst: usize,
     #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) ramp: RampArgs,
+    #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// Also measure the floor: one plain blocking write for each delivery
     #[arg(long)]
@@ -211,6 +235,9 @@ pub(crate) struct ChatArgs {
     /// Messages per second over all sessions
     #[arg(long, default_value_t = 400.0, value_parser = rate)]
     pub(crate) rate: f64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) ramp: RampArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     #[command(flatten)]
@@ -266,36 +293,6 @@ pub(crate) struct IngestArgs {
     pub(crate) floor: DurableFloorArgs,
 }
 
-#[derive(Debug, Clone, Args, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AwaitArgs {
-    /// Long-polls, each on its own connection and message
-    #[arg(long, default_value_t = 10_000, value_parser = count)]
-    pub(crate) waiters: usize,
-    /// Sessions that their messages are spread over
-    #[arg(long, default_value_t = 10, value_parser = count)]
-    pub(crate) sessions: usize,
-    /// Timeout of each poll, in seconds; a pending reply is polled again
-    #[arg(long, default_value_t = 55, value_parser = clap::value_parser!(u8).range(1..=55))]
-    pub(crate) wait: u8,
-    /// Seconds to hold them all before the first answer
-    #[arg(long, default_value = "10", value_parser = seconds)]
-    pub(crate) hold: Duration,
-    /// Seconds given to the hub before its memory is read
-    #[arg(long, default_value = "2", value_parser = seconds)]
-    pub(crate) rest: Duration,
-    /// Answers per second
-    #[arg(long, default_value_t = 500.0, value_parser = rate)]
-    pub(crate) rate: f64,
-    /// Length of each message's and each answer's ciphertext, in bytes
-    #[arg(long, default_value_t = 400, value_parser = size)]
-    pub(crate) size: usize,
-    /// JWT of a member of the space, who answers [default: a new guest of each session]
-    #[arg(long, env = "HILOOP_TOKEN", hide_env_values = true)]
-    #[serde(skip)]
-    pub(crate) token: Option<String>,
-}
-
 fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(number @ 1..=1_000_000) => Ok(number),
@@ -343,7 +340,7 @@ mod tests {
     #[test]
     fn options_may_precede_or_follow_the_scenario() {
         let cli = Cli::try_parse_from(["loadtest", "--pid", "7", "fanout", "--sources", "3"]).expect("valid");
-        assert_eq!((cli.options.pid, cli.options.sources), (Some(7), 3));
+        assert_eq!((cli.options.pid, cli.options.sources), (vec![7], 3));
     }
 
     #[test]
@@ -363,8 +360,14 @@ mod tests {
         {
             assert_eq!(parse(line).expect("valid").options.expect.len(), 2, "{line}");
         }
-        let error = parse("loadtest --expect p99<5ms fanout --expect p50<1ms").expect_err("one would be dropped");
-        assert!(error.use_stderr() && error.to_string().contains("either before the scenario or after it"), "{error}");
+        for line in ["loadtest --expect p99<5ms fanout --expect p50<1ms", "loadtest --other-url=a fanout --other-url b"]
+        {
+            let error = parse(line).expect_err("one would be dropped");
+            assert!(
+                error.use_stderr() && error.to_string().contains("either before the scenario or after it"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -3,15 +3,14 @@
 use std::{fmt::Display, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Result, anyhow};
-use serde_json::json;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    habits::{Act, Agenda},
+    habits::Agenda,
     link::{Link, LinkKind},
     orders::{Orders, Resumed, Storm},
     seat::{Group, Seat},
-    shared::Shared,
+    shared::{Missed, Shared},
 };
 use crate::{
     client::{Backoff, Cause, Frame},
@@ -23,7 +22,7 @@ use crate::{
 /// Timeout of the final pong of a socket.
 const FENCE: Duration = Duration::from_secs(10);
 /// In which a member that has left by itself must be back.
-const LEAVING_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const LEAVING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A socket that did not return in time, or was told not to.
 #[derive(Debug, thiserror::Error)]
@@ -35,31 +34,33 @@ struct NotBack {
 
 /// One socket and its expected events.
 pub(super) struct Member {
-    seat: Seat,
+    pub(super) seat: Seat,
     /// None while it is away.
-    link: Option<Link>,
+    pub(super) link: Option<Link>,
     /// Counted as open as long as it is.
     open: Option<Open>,
-    ledger: SocketLedger,
+    pub(super) ledger: SocketLedger,
     /// The number of the last storm that it took part in.
     storm: u64,
     /// Up to this `seq` events are replayed: they were missed.
     replay: u64,
-    returning: Option<Returning>,
+    /// The same for an event stream, which does not name it: what was due before.
+    back_since: Option<std::time::Instant>,
+    pub(super) returning: Option<Returning>,
     /// Of the credential that the connection was opened with, or that it has sent since.
-    version: u64,
-    typing: bool,
+    pub(super) version: u64,
+    pub(super) typing: bool,
 }
 
 /// A return that is not complete yet.
 #[derive(Clone, Copy)]
-struct Returning {
-    since: Instant,
-    give_up: Instant,
+pub(super) struct Returning {
+    pub(super) since: Instant,
+    pub(super) give_up: Instant,
     /// It is back when it has read up to here,
-    until: u64,
+    pub(super) until: u64,
     /// and got the pong to the ping that it sent when it read again.
-    pong: bool,
+    pub(super) pong: bool,
 }
 
 /// The events that one socket has received.
@@ -81,7 +82,18 @@ impl Member {
         let ledger = SocketLedger::new(head.or(after).unwrap_or_default());
         let storm = shared.orders.borrow().storm.map_or(0, |storm| storm.number);
         let open = Some(shared.live.opened());
-        Ok(Self { seat, link: Some(link), open, ledger, storm, replay: 0, returning: None, version, typing: false })
+        Ok(Self {
+            seat,
+            link: Some(link),
+            open,
+            ledger,
+            storm,
+            replay: 0,
+            back_since: None,
+            returning: None,
+            version,
+            typing: false,
+        })
     }
 
     /// Lives until it is told to finish, or its connection is lost for good.
@@ -130,10 +142,12 @@ impl Member {
                     if now.finish.is_some() {
                         return Ok(());
                     }
-                    match (self.seat.group, now.storm) {
-                        (Group::Main, Some(storm)) if storm.number > self.storm => self.weather(storm, shared).await?,
-                        (Group::Other, _) if now.stalled => self.stall(&mut orders, shared).await?,
-                        _ => {}
+                    if self.seat.group == Group::Disturbed {
+                        match now.storm {
+                            Some(storm) if storm.number > self.storm => self.weather(storm, shared).await?,
+                            _ if now.stalled => self.stall(&mut orders, shared).await?,
+                            _ => {}
+                        }
                     }
                     order.set(changed(orders));
                 }
@@ -142,63 +156,7 @@ impl Member {
         }
     }
 
-    /// Does one of its habits.
-    async fn act(&mut self, due: Instant, act: Act, shared: &Shared) -> Result<()> {
-        let Some(habits) = self.seat.habits.clone() else { return Ok(()) };
-        if shared.quiet.load(Ordering::Relaxed) || self.returning.is_some() {
-            return Ok(());
-        }
-        let (session, last) = (self.seat.session, self.ledger.last());
-        let id = shared.sessions.get(session).map_or("", |session| &session.id);
-        let frame = match act {
-            Act::Leave => return self.leave(habits.away, shared).await,
-            Act::Type => {
-                self.typing = !self.typing;
-                shared.marks.set(session, &habits.principal, u64::from(self.typing), due);
-                json!({"type": "typing", "sessionId": id, "typing": self.typing})
-            }
-            Act::Read => {
-                shared.marks.set(session, &habits.participant, last, due);
-                json!({"type": "read", "sessionId": id, "seq": last})
-            }
-        };
-        self.send(frame.to_string(), shared).await
-    }
-
-    async fn send(&mut self, text: String, shared: &Shared) -> Result<()> {
-        let renewed = self.renewal();
-        let Some(link) = &mut self.link else { return Ok(()) };
-        if let Some(renewed) = renewed
-            && let Err(error) = link.send(renewed).await
-        {
-            return self.lost(error, shared).await;
-        }
-        match link.send(text).await {
-            Ok(()) => Ok(()),
-            Err(error) => self.lost(error, shared).await,
-        }
-    }
-
-    /// The frame with a new token, if there is one since the last time.
-    fn renewal(&mut self) -> Option<String> {
-        if self.version == self.seat.credential.version() {
-            return None;
-        }
-        let (version, token) = self.seat.credential.token();
-        self.version = version;
-        token.map(|token| json!({"type": "refresh", "id": 3, "token": token}).to_string())
-    }
-
-    /// Disconnects, returns after a while.
-    async fn leave(&mut self, away: Duration, shared: &Shared) -> Result<()> {
-        self.disconnect(fastrand::bool()).await;
-        tokio::time::sleep(away.mul_f64(fastrand::f64())).await;
-        let since = Instant::now();
-        self.returning = Some(Returning { since, give_up: since + LEAVING_PATIENCE, until: u64::MAX, pong: false });
-        self.connect_again(shared).await
-    }
-
-    async fn disconnect(&mut self, polite: bool) {
+    pub(super) async fn disconnect(&mut self, polite: bool) {
         self.open = None;
         match self.link.take() {
             Some(link) if polite => link.close().await,
@@ -248,7 +206,7 @@ impl Member {
     }
 
     /// The connection ended. While the socket is returning, it tries again, as a client does.
-    async fn lost(&mut self, error: anyhow::Error, shared: &Shared) -> Result<()> {
+    pub(super) async fn lost(&mut self, error: anyhow::Error, shared: &Shared) -> Result<()> {
         let (cause, _) = Cause::of(&error);
         // A JWT has its time; a member with habits has a new one by then.
         let renews = self.seat.habits.is_some() && self.seat.credential.version() != self.version;
@@ -264,7 +222,7 @@ impl Member {
     }
 
     /// Opens the connection again, with the last `seq` that it has, as often as is needed.
-    async fn connect_again(&mut self, shared: &Shared) -> Result<()> {
+    pub(super) async fn connect_again(&mut self, shared: &Shared) -> Result<()> {
         self.link = None;
         self.open = None;
         let give_up = self.returning.map_or_else(Instant::now, |returning| returning.give_up);
@@ -275,7 +233,7 @@ impl Member {
             let connecting = Link::open(&self.seat, shared, Some(self.ledger.last()));
             match tokio::time::timeout_at(give_up, connecting).await {
                 Ok(Ok((link, head))) => {
-                    // A stream does not name it: what arrives from now on counts as live.
+                    self.back_since = head.is_none().then(std::time::Instant::now);
                     let head = head.unwrap_or_else(|| self.ledger.last());
                     self.link = Some(link);
                     self.open = Some(shared.live.opened());
@@ -353,7 +311,8 @@ impl Member {
                 let index = message.map(|message| message.index.unwrap_or(u64::MAX));
                 let arrival = self.ledger.observe(seq, index);
                 if let (Some(index), Arrival::Fresh | Arrival::Late) = (index, arrival) {
-                    shared.count(self.seat.group, index, seq <= self.replay, arrived, text.len());
+                    let missed = Missed { replayed: seq <= self.replay, before: self.back_since };
+                    shared.count(self.seat.group, index, missed, arrived, text.len());
                 }
                 self.check_back(shared);
             }

@@ -1,11 +1,15 @@
 //! Many sockets at once: opened, read, and audited at the end.
 
+mod acting;
+mod crew;
 mod habits;
 mod link;
 mod member;
 mod orders;
 mod seat;
 mod shared;
+mod wire;
+mod worker;
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -14,23 +18,27 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use futures::StreamExt as _;
-use tokio::task::JoinHandle;
+use tokio::{sync::Mutex, task::JoinHandle};
 
+use self::{
+    crew::Crew,
+    member::{Member, Outcome},
+    orders::Resumed,
+    shared::Shared,
+    wire::{Command, Reply},
+};
 pub(crate) use self::{
     habits::{Habits, random},
     link::LinkKind,
     orders::Storm,
-    seat::{FleetPlan, Group, Seat},
-};
-use self::{
-    member::{Member, Outcome},
-    orders::Resumed,
-    shared::Shared,
+    seat::{Division, FleetPlan, Group, Seat},
+    worker::run as run_worker,
 };
 use crate::{
     client::{Causes, Session},
     latency::{Latencies, Summary},
     ledger::SessionLedger,
+    live::Live,
     problems::{Kind, Problems},
     progress::Phase,
     schedule::Schedule,
@@ -49,24 +57,55 @@ pub(crate) struct Fleet {
     readers: Vec<u64>,
     shared: Arc<Shared>,
     opening: Latencies,
+    crew: Option<Mutex<Crew>>,
+    /// Sockets of other processes.
+    elsewhere: u64,
 }
 
 impl Fleet {
     /// Opens every socket. Failures are recorded; it fails only if no socket can be opened.
     pub(crate) async fn open(plan: FleetPlan, problems: &Arc<Problems>, phase: &Phase) -> Result<Self, Stop> {
-        let FleetPlan { sessions, seats, subscribe, connecting, live } = plan;
+        let FleetPlan { sessions, seats, subscribe, connecting, live, division } = plan;
+        let line: Vec<Session> = sessions.to_vec();
         let mut fleet = Self {
             members: Vec::with_capacity(seats.len()),
             groups: [0; 2],
             readers: vec![0; sessions.len()],
             shared: Arc::new(Shared::new(sessions, Arc::clone(problems), Arc::clone(&live), subscribe)),
             opening: Latencies::new(),
+            crew: None,
+            elsewhere: 0,
         };
-        live.watch("delivery", &fleet.shared.latency[Group::Main as usize]);
+        live.watch("delivery", &fleet.shared.latency[Group::Steady as usize]);
         live.watch("open", &fleet.opening);
+        if let Some(Division { processes, groups }) = division {
+            let mut crew = Crew::start(processes, &fleet.shared)?;
+            crew.send(&Command::Open { sessions: line, groups, subscribe }).await?;
+            fleet.crew = Some(Mutex::new(crew));
+        }
+        fleet.open_here(seats, connecting, phase).await?;
+        fleet.await_opened(&live, phase).await?;
+        Ok(fleet)
+    }
+
+    /// Waits for the sockets of the workers.
+    async fn await_opened(&mut self, live: &Live, phase: &Phase) -> Result<(), Stop> {
+        let Some(crew) = &mut self.crew else { return Ok(()) };
+        for reply in crew.get_mut().replies().await? {
+            let Reply::Opened { readers, sockets, opening } = reply else { return Err(unexpected(&reply)) };
+            self.readers.iter_mut().zip(readers).for_each(|(all, readers)| *all += readers);
+            self.opening.add_counts(&opening);
+            self.elsewhere += sockets;
+            live.opened_elsewhere(sockets);
+            phase.advance(sockets);
+        }
+        Ok(())
+    }
+
+    async fn open_here(&mut self, seats: Vec<Seat>, connecting: usize, phase: &Phase) -> Result<(), Stop> {
         let patience = connecting.min(seats.len());
         let mut failed = 0;
-        let shared = Arc::clone(&fleet.shared);
+        let shared = Arc::clone(&self.shared);
         let opening = |seat: Seat| {
             let shared = &shared;
             async move {
@@ -80,21 +119,20 @@ impl Fleet {
             phase.advance(1);
             match result {
                 Ok((member, group, session, took)) => {
-                    fleet.opening.record(took);
-                    fleet.add(member, group, session);
+                    self.opening.record(took);
+                    self.add(member, group, session);
                 }
                 Err(error) => {
                     let error: anyhow::Error = error;
                     failed += 1;
-                    problems.add(Kind::ConnectFailed, 1, || format!("{error:#}"));
-                    if fleet.members.is_empty() && failed >= patience {
+                    self.shared.problems.add(Kind::ConnectFailed, 1, || format!("{error:#}"));
+                    if self.members.is_empty() && failed >= patience {
                         return Err(Stop::Hub(error.context("no socket could be opened")));
                     }
                 }
             }
         }
-        drop(opened);
-        Ok(fleet)
+        Ok(())
     }
 
     fn add(&mut self, member: Member, group: Group, session: usize) {
@@ -107,7 +145,7 @@ impl Fleet {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.members.len()
+        self.members.len() + usize::try_from(self.elsewhere).unwrap_or_default()
     }
 
     /// How long connect, upgrade, `hello` and `subscribed` took.
@@ -116,12 +154,25 @@ impl Fleet {
     }
 
     /// From now on, latency is measured against this schedule.
-    pub(crate) fn follow(&self, schedule: Schedule) {
-        self.follow_all(vec![schedule]);
+    pub(crate) async fn follow(&self, schedule: Schedule) -> Result<(), Stop> {
+        self.follow_here(vec![schedule]);
+        match &self.crew {
+            Some(crew) => crew.lock().await.send(&Command::Follow(schedule.into())).await,
+            None => Ok(()),
+        }
     }
 
-    /// The same with several, whose indexes differ.
-    pub(crate) fn follow_all(&self, schedules: Vec<Schedule>) {
+    /// Gets what the workers have counted, of which everything below is the sum.
+    pub(crate) async fn collect(&self) -> Result<(), Stop> {
+        let Some(crew) = &self.crew else { return Ok(()) };
+        let mut crew = crew.lock().await;
+        crew.send(&Command::Collect).await?;
+        crew.replies().await?;
+        Ok(())
+    }
+
+    /// The same with several whose indexes differ, in this process alone.
+    pub(crate) fn follow_here(&self, schedules: Vec<Schedule>) {
         *self.shared.schedules.write().unwrap_or_else(PoisonError::into_inner) = schedules;
     }
 
@@ -153,6 +204,10 @@ impl Fleet {
     /// The same, which then begins anew.
     pub(crate) fn take_latency(&self, group: Group) -> Summary {
         self.shared.latency[group as usize].take()
+    }
+
+    pub(crate) fn put_latency(&self, group: Group, latency: &Summary) {
+        self.shared.latency[group as usize].add(latency);
     }
 
     /// Messages that have reached a socket, without duplicates.
@@ -193,22 +248,35 @@ impl Fleet {
         self.shared.reached(&self.shared.delivered, deliveries, limit).await;
     }
 
-    /// Disconnects every socket of [`Group::Main`]; returns how long they took to return once all have returned or
+    /// Disconnects every socket of [`Group::Disturbed`]; returns how long they took to return once all have returned or
     /// failed.
-    pub(crate) async fn storm(&self, storm: Storm) -> Summary {
-        let waiting = self.begin_return(Group::Main);
+    pub(crate) async fn storm(&self, storm: Storm) -> Result<Summary, Stop> {
+        let Some(crew) = &self.crew else { return Ok(self.storm_here(storm).await) };
+        let mut crew = crew.lock().await;
+        crew.send(&Command::Storm(storm.into())).await?;
+        let all = Latencies::new();
+        all.add(&self.storm_here(storm).await);
+        for reply in crew.replies().await? {
+            let Reply::Returned(back) = reply else { return Err(unexpected(&reply)) };
+            all.add_counts(&back);
+        }
+        Ok(all.summary())
+    }
+
+    async fn storm_here(&self, storm: Storm) -> Summary {
+        let waiting = self.begin_return(Group::Disturbed);
         self.shared.orders.send_modify(|orders| orders.storm = Some(storm));
         self.returned(waiting, storm.spread + storm.patience).await
     }
 
-    /// Lets the sockets of [`Group::Other`] stop reading.
+    /// Lets the sockets of [`Group::Disturbed`] stop reading.
     pub(crate) fn stall(&self) {
         self.shared.orders.send_modify(|orders| orders.stalled = true);
     }
 
     /// Lets them read again; returns how long they took to have the last acknowledged `seq` of each session.
     pub(crate) async fn resume(&self, heads: Arc<[u64]>, patience: Duration) -> Summary {
-        let waiting = self.begin_return(Group::Other);
+        let waiting = self.begin_return(Group::Disturbed);
         let resumed = Resumed { at: Instant::now(), heads, patience };
         self.shared.orders.send_modify(|orders| {
             orders.stalled = false;
@@ -232,7 +300,20 @@ impl Fleet {
 
     /// Closes every socket and compares its events with the acknowledged ones. Each first
     /// pings, so that frames in flight are counted.
-    pub(crate) async fn finish(self, ledgers: &mut [SessionLedger]) -> Result<()> {
+    pub(crate) async fn finish(mut self, ledgers: &mut [SessionLedger]) -> Result<(), Stop> {
+        let crew = self.crew.take().map(Mutex::into_inner);
+        let problems = Arc::clone(&self.shared.problems);
+        let Some(mut crew) = crew else { return self.finish_here(ledgers).await.map_err(Stop::Tool) };
+        crew.send(&Command::Finish(ledgers.to_vec())).await?;
+        self.finish_here(ledgers).await.map_err(Stop::Tool)?;
+        for reply in crew.replies().await? {
+            let Reply::Finished { problems: found, .. } = reply else { return Err(unexpected(&reply)) };
+            problems.merge(found);
+        }
+        crew.end().await
+    }
+
+    async fn finish_here(self, ledgers: &mut [SessionLedger]) -> Result<()> {
         let heads: Arc<[u64]> = ledgers.iter().map(SessionLedger::last).collect();
         self.shared.orders.send_modify(|orders| orders.finish = Some(heads));
         let problems = &self.shared.problems;
@@ -248,6 +329,10 @@ impl Fleet {
         }
         Ok(())
     }
+}
+
+fn unexpected(reply: &Reply) -> Stop {
+    Stop::Tool(anyhow!("an unexpected reply of a worker: {reply:?}"))
 }
 
 impl Outcome {

@@ -10,7 +10,7 @@ use std::{
 pub(crate) struct Orders {
     /// The latest storm.
     pub(crate) storm: Option<Storm>,
-    /// The sockets of [`super::Group::Other`] do not read.
+    /// The sockets of [`super::Group::Disturbed`] do not read.
     pub(crate) stalled: bool,
     /// What they must have read, once they read again, to have caught up.
     pub(crate) resumed: Option<Resumed>,
@@ -18,7 +18,7 @@ pub(crate) struct Orders {
     pub(crate) finish: Option<Arc<[u64]>>,
 }
 
-/// Every socket of [`super::Group::Main`] drops its connection and returns.
+/// Every socket of [`super::Group::Disturbed`] drops its connection and returns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Storm {
     /// 1, 2, 3 …

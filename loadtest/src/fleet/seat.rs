@@ -1,6 +1,8 @@
 //! The sockets that a fleet is to open.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
+
+use serde::{Deserialize, Serialize};
 
 use super::{habits::Habits, link::LinkKind};
 use crate::{
@@ -9,12 +11,12 @@ use crate::{
 };
 
 /// A group of sockets whose latencies are kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Group {
-    /// Sockets that a storm disconnects, or a stall leaves alone: the ones that a scenario is about.
-    Main,
-    /// The others: witnesses of a storm, or stalled readers.
-    Other,
+    /// Those that are left alone.
+    Steady,
+    /// Those that a storm disconnects, or that stall.
+    Disturbed,
 }
 
 /// One socket to open.
@@ -38,4 +40,14 @@ pub(crate) struct FleetPlan {
     pub(crate) subscribe: bool,
     pub(crate) connecting: usize,
     pub(crate) live: Arc<Live>,
+    /// The rest is opened by workers.
+    pub(crate) division: Option<Division>,
+}
+
+/// How sockets are divided between processes: by the remainder of their numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct Division {
+    pub(crate) processes: usize,
+    /// The sockets of all processes.
+    pub(crate) groups: Vec<(Range<usize>, Group)>,
 }

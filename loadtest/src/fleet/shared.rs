@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{habits::Marks, orders::Orders, seat::Group};
+use super::{habits::Marks, orders::Orders, seat::Group, wire::Totals};
 use crate::{
     client::{Cause, Causes, Session, wire_size},
     latency::Latencies,
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) live: Arc<Live>,
     pub(super) subscribe: bool,
     pub(super) schedules: RwLock<Vec<Schedule>>,
-    /// Of [`Group::Main`] and [`Group::Other`].
+    /// Of [`Group::Steady`] and [`Group::Disturbed`].
     pub(super) latency: [Latencies; 2],
     /// From an order to return until everything missed has been read.
     pub(super) back: Latencies,
@@ -43,6 +43,14 @@ pub(super) struct Shared {
     pub(super) marks: Marks,
     /// Habits rest.
     pub(super) quiet: AtomicBool,
+}
+
+/// Whether a message was missed while its socket or stream was away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missed {
+    pub(super) replayed: bool,
+    /// Those that were due before were.
+    pub(super) before: Option<Instant>,
 }
 
 impl Shared {
@@ -69,14 +77,14 @@ impl Shared {
         }
     }
 
-    /// Counts a message; `replayed` is one that was missed and sent again, which has no latency of its own.
-    pub(super) fn count(&self, group: Group, index: u64, replayed: bool, arrived: Instant, payload: usize) {
+    /// Counts a message; one that was missed has no latency of its own.
+    pub(super) fn count(&self, group: Group, index: u64, missed: Missed, arrived: Instant, payload: usize) {
         let due = {
             let schedules = self.schedules.read().unwrap_or_else(PoisonError::into_inner);
             schedules.iter().find_map(|schedule| schedule.due(index))
         };
         match due {
-            _ if replayed => {
+            _ if missed.replayed || (due.is_some() && due < missed.before) => {
                 self.replayed.fetch_add(1, Ordering::Relaxed);
             }
             Some(due) => self.latency[group as usize].record(arrived.saturating_duration_since(due)),
@@ -101,6 +109,29 @@ impl Shared {
         }
         self.settled.fetch_add(1, Ordering::SeqCst);
         self.progress.notify_one();
+    }
+
+    /// Adds what a worker has counted.
+    pub(super) fn add(&self, totals: &Totals) {
+        self.live.delivered_elsewhere(totals.delivered);
+        self.replayed.fetch_add(totals.replayed, Ordering::Relaxed);
+        self.bytes.fetch_add(totals.bytes, Ordering::Relaxed);
+        self.latency.iter().zip(&totals.latency).for_each(|(latency, counts)| latency.add_counts(counts));
+        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.causes.iter().for_each(|(cause, count)| *causes.entry(*cause).or_default() += count);
+        self.delivered.fetch_add(totals.delivered, Ordering::SeqCst);
+        self.progress.notify_one();
+    }
+
+    /// What was counted since the call before, in a worker.
+    pub(super) fn take(&self) -> Totals {
+        Totals {
+            delivered: self.delivered.swap(0, Ordering::SeqCst),
+            replayed: self.replayed.swap(0, Ordering::Relaxed),
+            bytes: self.bytes.swap(0, Ordering::Relaxed),
+            latency: [0, 1].map(|group: usize| self.latency[group].take().counts()),
+            causes: std::mem::take(&mut *self.causes.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
     /// Waits until the counter has reached the number, or the time is up.

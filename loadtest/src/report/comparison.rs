@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Figure, Report, Section, baseline::Baseline};
+use super::{Figure, Report, SECTIONS, Section, baseline::Baseline};
 use crate::{latency::Summary, threshold::LATENCY_UNIT};
 
 /// A percentile is judged only if so many values of both runs lie beyond it: fewer are chance.
@@ -58,7 +58,7 @@ impl Report {
         for figure in &self.figures {
             if let Some(before) = baseline.figures.get(figure.key).copied().flatten() {
                 let judgement = judge(before, figure.value, better(figure), tolerance);
-                let (key, label) = (figure.key.to_owned(), figure.label.to_owned());
+                let (key, label) = (figure.key.to_owned(), figure.full_label());
                 rows.push(Row { key, label, unit: figure.unit, before, now: figure.value, judgement });
             }
         }
@@ -158,10 +158,22 @@ fn latency_rows(key: &str, label: &str, before: &Value, now: &Summary, tolerance
     if count(1.0) == 0.0 { Vec::new() } else { rows.collect() }
 }
 
+impl Figure {
+    /// Labels repeat between sections: `server CPU`, `tester CPU`.
+    fn full_label(&self) -> String {
+        let section = SECTIONS.iter().find(|(section, _)| *section == self.section && *section != Section::Load);
+        section.map_or_else(|| self.label.to_owned(), |(_, title)| format!("{title} {}", self.label))
+    }
+}
+
 /// Rates are better if higher, costs of the hub if lower.
 fn better(figure: &Figure) -> Better {
     match (figure.section, figure.unit) {
         _ if figure.key == "memoryBeforeMiB" => Better::Neither,
+        // About zero, so that the ratio of two of them is chance; an expectation can bound them.
+        _ if figure.key.contains("Growth") => Better::Neither,
+        // A total, which grows with the duration of the run.
+        (Section::Server, "s") => Better::Neither,
         (Section::Load, "/s") => Better::Higher,
         (Section::Load, "s") | (Section::Server, _) | (Section::Floor, "×") => Better::Lower,
         (Section::Load | Section::Tester | Section::Floor, _) => Better::Neither,
@@ -195,6 +207,8 @@ mod tests {
         report.count(Section::Load, "deliveries", "deliveries", millis);
         report.figure(Section::Load, "messagesPerSecond", "messages a second", rate, "/s");
         report.figure(Section::Server, "usPerDelivery", "CPU per delivery", us_per_delivery, "µs");
+        report.figure(Section::Server, "serverCpuSeconds", "CPU", us_per_delivery, "s");
+        report.figure(Section::Server, "memoryGrowthPercent", "growth of memory", us_per_delivery, "%");
         report.figure(Section::Tester, "testerCpuSeconds", "CPU", us_per_delivery, "s");
         let latencies = Latencies::new();
         (0..100).for_each(|_| latencies.record(Duration::from_millis(millis)));
@@ -266,6 +280,18 @@ mod tests {
     }
 
     #[test]
+    fn values_of_one_label_are_told_apart_and_totals_are_not_judged() {
+        let compared = compared(&report(8.0, 100.0, 10), report(80.0, 100.0, 10));
+        let rows = &compared.comparison.as_ref().expect("compared").rows;
+        let labels: Vec<&str> =
+            rows.iter().map(|row| row.label.as_str()).filter(|label| label.ends_with("CPU")).collect();
+        assert_eq!(labels, ["server CPU", "tester CPU"]);
+        for key in ["serverCpuSeconds", "memoryGrowthPercent"] {
+            assert_eq!(judgement(&compared, key), Judgement::NotJudged, "{key}");
+        }
+    }
+
+    #[test]
     fn the_json_has_both_values_and_names_the_regressions() {
         let json = compared(&report(8.0, 100.0, 10), report(10.0, 100.0, 10)).json();
         let compared = &json["baseline"];
@@ -282,6 +308,6 @@ mod tests {
         now.compare_with(baseline(&before), 10.0, true);
         let text = now.warnings.join("\n");
         assert!(text.contains("sockets 3, now 4"), "{text}");
-        assert!(text.contains("this run has not: deliveries, messagesPerSecond"), "{text}");
+        assert!(text.contains("this run has not: deliveries, ") && text.contains(", messagesPerSecond"), "{text}");
     }
 }

@@ -74,12 +74,7 @@ impl Report {
         if summary.count() == 0 {
             return Err(format!("nothing was recorded as '{key}'"));
         }
-        let value = match statistic {
-            Statistic::Percentile(percentile) => summary.percentile_ms(percentile),
-            Statistic::Mean => summary.mean_ms(),
-            Statistic::Max | Statistic::Count => summary.max_ms(),
-        };
-        Ok((value, LATENCY_UNIT))
+        Ok((statistic.of(summary), LATENCY_UNIT))
     }
 
     fn unknown(&self, what: &str) -> String {

@@ -4,7 +4,9 @@ mod baseline;
 mod comparison;
 mod expected;
 mod html;
+mod json;
 mod parameters;
+mod steps;
 mod table;
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -13,7 +15,10 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::baseline::Baseline;
+pub(crate) use self::{
+    baseline::Baseline,
+    steps::{Step, Steps},
+};
 use self::{comparison::Comparison, expected::Expected};
 use crate::{
     latency::Summary,
@@ -59,6 +64,7 @@ pub(crate) struct Report {
     expected: Vec<Expected>,
     comparison: Option<Comparison>,
     series: Series,
+    steps: Steps,
 }
 
 impl Report {
@@ -76,6 +82,7 @@ impl Report {
             expected: Vec::new(),
             comparison: None,
             series: Series::default(),
+            steps: Steps::default(),
         }
     }
 
@@ -106,6 +113,11 @@ impl Report {
     /// What happened in each second.
     pub(crate) fn series(&mut self, series: Series) {
         self.series = series;
+    }
+
+    /// How the highest rate was found.
+    pub(crate) fn steps(&mut self, steps: Steps) {
+        self.steps = steps;
     }
 
     /// Takes the verdict from the problems of the run.
@@ -162,6 +174,7 @@ impl Report {
             "figures": figures,
             "latencies": latencies,
             "baseline": self.comparison.as_ref().map(Comparison::json),
+            "ramp": (!self.steps.steps.is_empty()).then(|| self.steps.json()),
             "series": self.series.json(),
             "problems": self.problems,
             "warnings": self.warnings,
@@ -169,7 +182,7 @@ impl Report {
     }
 
     pub(crate) fn write_json(&self, path: &Path) -> Result<()> {
-        let text = format!("{:#}\n", self.json());
+        let text = json::text(&self.json()).context("writing JSON")?;
         fs::write(path, text).with_context(|| format!("writing {}", path.display()))
     }
 }

@@ -21,6 +21,7 @@ pub(super) async fn run(context: &Context, arguments: &ChatArgs) -> Result<Repor
         burst: 1,
         duration: arguments.load.duration,
         size: arguments.load.size,
+        ramp: arguments.ramp.clone(),
     };
     let mut outcome = paced::run(context, load, sessions).await?;
     let after = durable::measure(context, &arguments.floor, rows).await?;

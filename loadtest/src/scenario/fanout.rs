@@ -23,6 +23,7 @@ pub(super) async fn run(context: &Context, arguments: &FanoutArgs) -> Result<Rep
         burst: arguments.burst,
         duration: arguments.load.duration,
         size: arguments.load.size,
+        ramp: arguments.ramp.clone(),
     };
     let floor = match arguments.floor {
         true => Some(floor_plan(context, arguments).await?),

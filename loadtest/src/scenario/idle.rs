@@ -30,8 +30,8 @@ pub(super) async fn run(context: &Context, arguments: IdleArgs) -> Result<Report
     let before = context.server_memory()?;
 
     let opening = Instant::now();
-    let seats = context.seats(&sessions, 0..arguments.sockets, Group::Main);
-    let fleet = context.open_fleet(&sessions, seats, arguments.subscribe).await?;
+    let groups = [(0..arguments.sockets, Group::Steady)];
+    let fleet = context.open_fleet(&sessions, &groups, arguments.subscribe).await?;
     let opened_in = opening.elapsed().as_secs_f64();
     Phase::hold("rest", arguments.rest).await;
     let open = context.server_memory()?;
@@ -55,8 +55,9 @@ pub(super) async fn run(context: &Context, arguments: IdleArgs) -> Result<Report
         Phase::hold("rest", arguments.rest).await;
     }
     let sent = context.server_memory()?;
+    fleet.collect().await?;
     report.count(Section::Load, "deliveries", "deliveries", fleet.delivered());
-    fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;
+    fleet.finish(&mut ledgers).await?;
     Phase::hold("rest", arguments.rest).await;
     let left = context.server_memory()?;
 

@@ -7,10 +7,15 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Context, sender::Sender};
+use super::{
+    Context,
+    ramp::{self, Ramp},
+    sender::Sender,
+};
 use crate::{
+    cli::RampArgs,
     client::Session,
-    fleet::Group,
+    fleet::{Fleet, Group},
     meter::Usage,
     progress::Phase,
     report::{Report, Section},
@@ -29,6 +34,7 @@ pub(super) struct Load {
     pub(super) burst: usize,
     pub(super) duration: Duration,
     pub(super) size: usize,
+    pub(super) ramp: RampArgs,
 }
 
 /// The report, and values from which a caller computes more.
@@ -40,38 +46,45 @@ pub(super) struct Outcome {
 }
 
 pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>) -> Result<Outcome, Stop> {
+    let target = load.ramp.target.clone();
+    ramp::check(target.as_ref())?;
     let sockets = sessions.len() * load.sockets_per_session;
     let memory_before = context.server_memory()?;
-    let seats = context.seats(&sessions, 0..sockets, Group::Main);
-    let fleet = context.open_fleet(&sessions, seats, true).await?;
+    let fleet = context.open_fleet(&sessions, &[(0..sockets, Group::Steady)], true).await?;
     let sender = Sender::new(context, &sessions, load.size, load.burst).await?;
     let memory_open = context.server_memory()?;
 
     let meter = context.meter()?;
-    let schedule = Schedule::new(Instant::now() + LEAD, load.rate, load.duration, load.burst);
-    fleet.follow(schedule);
-    let phase = Phase::start("deliveries", schedule.count() * load.sockets_per_session as u64);
-    let following = phase.follow(fleet.counter());
-    sender.run(schedule).await?;
+    let (scheduled, ramp) = match &target {
+        Some(target) => {
+            let _phase = Phase::start("ramp", 1);
+            let ramp = Ramp::run(context, &load, target, &fleet, &sender).await?;
+            (ramp.scheduled, Some(ramp))
+        }
+        None => (steady(&load, &fleet, &sender).await?, None),
+    };
     let acknowledged = sender.acknowledged();
     let expected = fleet.expected(&sender.messages());
     fleet.wait_for(expected, context.options.drain).await;
     let usage = meter.stop().map_err(Stop::Hub)?;
-    drop(following);
     tokio::time::sleep(context.options.settle).await;
 
+    fleet.collect().await?;
     let delivered = fleet.delivered();
-    let mut report = Report::new(load.name, &context.options.url, load.parameters);
+    let mut report = Report::new(load.name, &context.options.url, load.parameters.clone());
     report.count(Section::Load, "sessions", "sessions", sessions.len() as u64);
     report.count(Section::Load, "sockets", "sockets", fleet.len() as u64);
-    report.count(Section::Load, "messagesScheduled", "messages scheduled", schedule.count());
+    report.count(Section::Load, "messagesScheduled", "messages scheduled", scheduled);
     report.count(Section::Load, "messagesAcknowledged", "messages acknowledged", acknowledged);
     report.count(Section::Load, "deliveriesExpected", "deliveries expected", expected);
     report.count(Section::Load, "deliveries", "deliveries", delivered);
     if let Some(bytes) = fleet.bytes().checked_div(delivered) {
         report.count(Section::Load, "frameBytes", "bytes in a frame", bytes);
     }
-    report.latency("delivery", "scheduled to socket", fleet.latency(Group::Main));
+    if let Some(ramp) = ramp {
+        ramp.report(&mut report);
+    }
+    report.latency("delivery", "scheduled to socket", fleet.latency(Group::Steady));
     sender.report(&mut report);
     usage.report(&mut report);
     usage.report_per(&mut report, "usPerDelivery", "CPU per delivery", delivered);
@@ -80,8 +93,18 @@ pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>)
     report_memory(&mut report, [memory_before, memory_open, context.server_memory()?]);
 
     let mut ledgers = sender.take_ledgers();
-    fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;
+    fleet.finish(&mut ledgers).await?;
     Ok(Outcome { report, usage, acknowledged, delivered })
+}
+
+/// Sends at one rate; returns the number of messages.
+async fn steady(load: &Load, fleet: &Fleet, sender: &Arc<Sender>) -> Result<u64, Stop> {
+    let schedule = Schedule::new(Instant::now() + LEAD, load.rate, load.duration, load.burst);
+    fleet.follow(schedule).await?;
+    let phase = Phase::start("deliveries", schedule.count() * load.sockets_per_session as u64);
+    let _following = phase.follow(fleet.counter());
+    sender.run(schedule).await?;
+    Ok(schedule.count())
 }
 
 fn report_memory(report: &mut Report, [before, open, after]: [Option<u64>; 3]) {

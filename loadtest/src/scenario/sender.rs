@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Context;
 use crate::{
     client::{Api, Session},
-    latency::Latencies,
+    latency::{Latencies, Summary},
     ledger::SessionLedger,
     payload::Payload,
     problems::{Kind, Problems},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// If the tester itself is later than this, the latencies are not meaningful.
-const LATE_MS: f64 = 5.0;
+pub(super) const LATE_MS: f64 = 5.0;
 const LEAST_CONNECTIONS: usize = 8;
 
 /// Posts to each session in turn, and keeps what was acknowledged.
@@ -78,14 +78,29 @@ impl Sender {
         let (due, number, index) = (schedule.at(index), index, schedule.index(index));
         let body = self.payload.body(index);
         let session = usize::try_from(number).unwrap_or(usize::MAX) % self.paths.len().max(1);
-        self.lateness.record(due.elapsed());
+        let counts = schedule.due(index).is_some();
+        if counts {
+            self.lateness.record(due.elapsed());
+        }
         match self.api.post_message(&self.paths[session], body).await {
             Ok(seq) => {
-                self.replies.record(due.elapsed());
+                if counts {
+                    self.replies.record(due.elapsed());
+                }
                 self.ledgers()[session].acknowledge(seq, index);
             }
             Err(error) => self.problems.add(Kind::PostFailed, 1, || format!("{error:#}")),
         }
+    }
+
+    /// The latencies of replies and of the sender itself, which begin anew.
+    pub(super) fn take_latencies(&self) -> (Summary, Summary) {
+        (self.replies.take(), self.lateness.take())
+    }
+
+    pub(super) fn put_latencies(&self, replies: &Summary, lateness: &Summary) {
+        self.replies.add(replies);
+        self.lateness.add(lateness);
     }
 
     /// The acknowledged messages of each session.

@@ -24,13 +24,13 @@ use crate::{
 pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Report, Stop> {
     let sessions = context.create_sessions(arguments.sessions).await?;
     let before = context.server_memory()?;
-    let mut seats = context.seats(&sessions, 0..arguments.sockets, Group::Main);
+    let mut seats = context.seats(&sessions, 0..arguments.sockets, Group::Steady);
     for seat in seats.iter_mut().filter(|seat| arguments.stalled.includes(seat.number)) {
-        seat.group = Group::Other;
+        seat.group = Group::Disturbed;
         seat.socket = SocketOptions { receive_buffer: Some(arguments.receive_buffer), ..seat.socket };
     }
-    let stalled = seats.iter().filter(|seat| seat.group == Group::Other).count() as u64;
-    let fleet = context.open_fleet(&sessions, seats, true).await?;
+    let stalled = seats.iter().filter(|seat| seat.group == Group::Disturbed).count() as u64;
+    let fleet = context.open_seats(&sessions, seats, true).await?;
     let open = context.server_memory()?;
     let sender = Sender::new(context, &sessions, arguments.size, 1).await?;
 
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     let stall = arguments.stall.unwrap_or(arguments.duration);
     let schedule =
         Schedule::new(Instant::now() + LEAD, arguments.rate, arguments.calm + arguments.duration.max(stall), 1);
-    fleet.follow(schedule);
+    fleet.follow(schedule).await?;
     let phase = Phase::start("deliveries", fleet.expected(&schedule.spread(sessions.len())));
     let following = phase.follow(fleet.counter());
     let stalls = stall_of(arguments, &fleet, &sender, schedule.at(0));
@@ -76,18 +76,18 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     report_memory(&mut report, "memoryOpenMiB", "memory with the sockets", open);
     report_memory(&mut report, "memoryAfterMiB", "memory after the stall", context.server_memory()?);
     let mut ledgers = sender.take_ledgers();
-    fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;
+    fleet.finish(&mut ledgers).await?;
     Ok(report)
 }
 
 /// Stalls and resumes; returns the latency of the others before and during the stall, and how long it took to catch up.
 async fn stall_of(arguments: &SlowArgs, fleet: &Fleet, sender: &Sender, start: Instant) -> (Summary, Summary, Summary) {
     tokio::time::sleep_until((start + arguments.calm).into()).await;
-    let calm = fleet.take_latency(Group::Main);
+    let calm = fleet.take_latency(Group::Steady);
     fleet.stall();
     let stall = arguments.stall.unwrap_or(arguments.duration);
     tokio::time::sleep_until((start + arguments.calm + stall).into()).await;
-    let during = fleet.take_latency(Group::Main);
+    let during = fleet.take_latency(Group::Steady);
     let back = fleet.resume(sender.heads(), arguments.patience).await;
     (calm, during, back)
 }

@@ -14,7 +14,7 @@ use super::{
     Series,
     recorder::{Reading, Recorder},
 };
-use crate::{live::Live, problems::Problems, proc_stat::Process, progress};
+use crate::{live::Live, problems::Problems, proc_stat::Processes, progress};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// The kernel walks the pages of a process to sum its memory, so that it is read the more seldom the longer that
@@ -31,20 +31,20 @@ pub(crate) struct Sampler {
 struct Source {
     live: Arc<Live>,
     problems: Arc<Problems>,
-    server: Option<Process>,
+    server: Option<Processes>,
     start: Instant,
     memory_due: Instant,
 }
 
 impl Sampler {
     /// Reads, and shows what it has read, until stopped.
-    pub(crate) fn start(live: &Arc<Live>, problems: &Arc<Problems>, server: Option<Process>) -> io::Result<Self> {
+    pub(crate) fn start(live: &Arc<Live>, problems: &Arc<Problems>, server: Option<Processes>) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let start = Instant::now();
         let (live, problems) = (Arc::clone(live), Arc::clone(problems));
-        let mut source = Source { live, problems, server, start, memory_due: start };
+        let source = Source { live, problems, server, start, memory_due: start };
         // Here rather than on the thread, which may start late: what happens from now on is in the series.
-        let first = source.read();
+        let first = source.read_counters();
         let thread = thread::Builder::new().name("sampler".to_owned()).spawn(move || source.run(first, &stopped))?;
         Ok(Self { stop, thread })
     }
@@ -68,32 +68,38 @@ impl Source {
                 due = Instant::now() + EVERY;
             }
             let stop = stopped.recv_timeout(due.saturating_duration_since(Instant::now()));
-            let sample = recorder.add(self.read());
-            if stop != Err(RecvTimeoutError::Timeout) {
+            let ends = stop != Err(RecvTimeoutError::Timeout);
+            if ends {
+                // The last value is read whatever it takes, which may be the only one.
+                self.memory_due = Instant::now();
+            }
+            let reading = Reading { server_memory: self.read_memory(), ..self.read_counters() };
+            let sample = recorder.add(reading);
+            if ends {
                 return recorder.finish();
             }
             progress::show(&sample.block(), sample.line());
         }
     }
 
-    /// What cannot be read, as of a hub that has ended, is left out: the scenario reports it.
-    fn read(&mut self) -> Reading {
+    /// All but the memory. What cannot be read, as of a hub that has ended, is left out: the scenario reports it.
+    fn read_counters(&self) -> Reading {
         Reading {
             at: self.start.elapsed(),
             phase: progress::phase(),
             counts: self.live.counts(),
             problems: self.problems.total(),
-            server_cpu: self.server.and_then(|server| server.cpu().ok()),
-            server_memory: self.read_memory(),
-            server_descriptors: self.server.and_then(|server| server.descriptors().ok()),
-            tester_cpu: Process::own().cpu().ok(),
+            server_cpu: self.server.as_ref().and_then(|server| server.cpu().ok()),
+            server_memory: None,
+            server_descriptors: self.server.as_ref().and_then(|server| server.descriptors().ok()),
+            tester_cpu: self.live.tester_cpu().ok(),
             latencies: self.live.take_latencies(),
         }
     }
 
     fn read_memory(&mut self) -> Option<u64> {
         let start = Instant::now();
-        let server = self.server.filter(|_| start >= self.memory_due)?;
+        let server = self.server.as_ref().filter(|_| start >= self.memory_due)?;
         let memory = server.pss().ok();
         let end = Instant::now();
         self.memory_due = end + (end - start) * MEMORY_SHARE;
@@ -111,7 +117,8 @@ mod tests {
         let live = Arc::new(Live::default());
         let latencies = Latencies::new();
         live.watch("delivery", &latencies);
-        let sampler = Sampler::start(&live, &Arc::default(), Some(Process::own())).expect("a thread");
+        let own = Processes::new(&[std::process::id()]).expect("readable");
+        let sampler = Sampler::start(&live, &Arc::default(), own).expect("a thread");
         let _open = live.opened();
         live.sent();
         live.delivered();

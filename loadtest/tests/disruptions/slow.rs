@@ -33,8 +33,9 @@ async fn a_stalled_reader_gets_everything_once_it_reads() {
     assert_eq!((run.figure("socketsStalled"), run.figure("stalledBack")), (1.0, 1.0));
     assert_eq!(run.figure("deliveries"), 90.0);
     assert_eq!(run.report["latencies"]["back"]["count"], 1);
-    // Those of the two others.
-    assert_eq!(run.report["latencies"]["delivery"]["count"], 60);
+    // Those of the two others while it stalled.
+    let others = run.report["latencies"]["delivery"]["count"].as_u64().expect("a count");
+    assert!((1..=60).contains(&others), "{}", run.text);
 }
 
 #[tokio::test]

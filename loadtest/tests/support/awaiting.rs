@@ -46,10 +46,10 @@ impl Hub {
         let mut messages = self.questions.messages();
         let content = &body["encryptedContent"];
         let Some(question) = body["inReplyTo"].as_str() else {
-            session.seq += 1;
             let name = format!("question-{}", messages.len());
-            let message = json!({"id": name, "sessionId": id, "seq": session.seq, "status": "Pending",
+            let message = json!({"id": name, "sessionId": id, "seq": session.seq + 1, "status": "Pending",
                 "encryptedContent": content, "response": null});
+            self.emit(id, session, "message.created", &json!({"message": message}));
             messages.insert(name, message.clone());
             return (201, message);
         };
@@ -57,16 +57,21 @@ impl Hub {
             return (503, json!({"error": {"code": "UNAVAILABLE", "message": "no"}}));
         }
         let twice = self.fault == Fault::AnswerTwice && question == VICTIM;
-        session.seq += if twice { 4 } else { 2 };
+        if messages[question]["status"] != "Pending" && self.fault != Fault::TakeBoth {
+            return (409, json!({"error": {"code": "ALREADY_RESPONDED", "message": "no"}}));
+        }
         let answer = format!("answer-to-{question}");
+        let seq = session.seq + 1;
+        for _ in 0..if twice { 2 } else { 1 } {
+            let created = json!({"message": {"id": answer, "encryptedContent": content}});
+            self.emit(id, session, "message.created", &created);
+            self.emit(id, session, "message.completed", &json!({"messageId": question}));
+        }
         let message = messages.get_mut(question).expect("a known message");
         message["status"] = json!("Completed");
         message["response"] = json!({"messageId": answer, "encryptedContent": content});
         self.questions.settled.notify_waiters();
-        (
-            201,
-            json!({"id": answer, "seq": session.seq - 1, "status": "Completed", "encryptedContent": content, "response": null}),
-        )
+        (201, json!({"id": answer, "seq": seq, "status": "Completed", "encryptedContent": content, "response": null}))
     }
 
     /// The status, the body, and how many times to send it; none to close the connection.

@@ -1,6 +1,7 @@
 //! A minimal hub in this process with injectable faults.
 
 mod awaiting;
+mod people;
 pub(crate) mod run;
 mod sockets;
 pub(crate) mod tls;
@@ -8,6 +9,7 @@ pub(crate) mod tls;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -68,6 +70,16 @@ pub(crate) enum Fault {
     AwaitError,
     /// Stores an answer twice.
     AnswerTwice,
+    /// Refuses to create keys.
+    Unprivileged,
+    /// Takes every answer to a question.
+    TakeBoth,
+    /// Leaves the sockets of a guest open whose token was revoked.
+    KeepGuests,
+    /// Leaves an event out of an event stream.
+    StreamLose,
+    /// Takes 5 ms for each message, one after the other.
+    OneAtATime,
     /// Leaves an event out of a replay.
     ReplayLose,
     /// Sends an event twice in a replay.
@@ -92,6 +104,7 @@ struct Session {
     subscribers: Vec<UnboundedSender<Message>>,
     /// The events from the second on, as they were sent.
     events: Vec<Message>,
+    participants: Vec<Value>,
     held: Option<Message>,
     refused: bool,
 }
@@ -103,6 +116,8 @@ pub(crate) struct Hub {
     sessions: Mutex<HashMap<String, Session>>,
     questions: awaiting::Questions,
     sockets: sockets::Sockets,
+    turn: tokio::sync::Mutex<()>,
+    people: people::People,
 }
 
 impl Hub {
@@ -116,6 +131,8 @@ impl Hub {
             sessions: Mutex::default(),
             questions: awaiting::Questions::default(),
             sockets: sockets::Sockets::default(),
+            turn: tokio::sync::Mutex::default(),
+            people: people::People::default(),
         });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -143,11 +160,15 @@ impl Hub {
             if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
                 return;
             }
-            let mut length = 0;
+            let (mut length, mut credential) = (0, String::new());
             let mut header = String::new();
             while stream.read_line(&mut header).await.expect("a header") > 2 {
                 if let Some(value) = header.strip_prefix("content-length:") {
                     length = value.trim().parse().expect("a length");
+                }
+                let given = header.strip_prefix("x-api-key:").or(header.strip_prefix("authorization: Bearer"));
+                if let Some(value) = given {
+                    value.trim().clone_into(&mut credential);
                 }
                 header.clear();
             }
@@ -156,6 +177,9 @@ impl Hub {
             let mut words = line.split(' ');
             let method = words.next().expect("a method");
             let path = words.next().expect("a path");
+            if path.contains("/events?after=") {
+                return self.serve_stream(stream, path).await;
+            }
             let (status, reply, times) = match path.split_once("/await?timeout=") {
                 Some((path, seconds)) => {
                     let seconds = seconds.parse().expect("seconds");
@@ -169,23 +193,31 @@ impl Hub {
                     }
                 }
                 None => {
-                    let (status, reply) = self.answer(method, path, &body);
+                    if self.fault == Fault::OneAtATime && path.ends_with("/messages") {
+                        let _turn = self.turn.lock().await;
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    let (status, reply) = self.answer(method, path, &body, &credential);
                     (status, reply, 1)
                 }
             };
-            let reply = reply.to_string();
+            let reply = if reply.is_null() { String::new() } else { reply.to_string() };
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", reply.len());
             let _ = stream.write_all((head + &reply).repeat(times).as_bytes()).await;
         }
     }
 
-    fn answer(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+    fn answer(&self, method: &str, path: &str, body: &[u8], credential: &str) -> (u16, Value) {
+        if path.starts_with("/v1/manage/") || path.starts_with("/v1/auth/") {
+            return self.manage(method, path, body);
+        }
         let mut sessions = self.sessions();
         let human = path.strip_prefix("/v1/human/sessions");
         let below = human.or(path.strip_prefix("/v1/agent/sessions")).expect("a path of sessions");
         if below.is_empty() {
             let id = format!("session-{}", sessions.len());
-            sessions.insert(id.clone(), Session { seq: 1, ..Session::default() });
+            let participants = self.participants_of(credential, body);
+            sessions.insert(id.clone(), Session { seq: 1, participants, ..Session::default() });
             return (201, json!({"id": id, "lastSeq": 1}));
         }
         let (id, rest) = below[1..].split_once('/').unwrap_or((&below[1..], ""));
@@ -194,15 +226,14 @@ impl Hub {
             ("GET", "") => (200, json!({"id": id, "lastSeq": session.seq})),
             ("POST", "messages") => {
                 let body: Value = serde_json::from_slice(body).expect("JSON");
-                match human.is_some() || body["responseRequired"] == true {
+                match body["inReplyTo"].is_string() || body["responseRequired"] == true {
                     true => self.question_or_answer(id, session, &body),
                     false => self.publish(id, session, &body),
                 }
             }
-            ("POST", "guest-tokens") => {
-                session.seq += 1;
-                (201, json!({"id": "g", "token": format!("hlg_{id}")}))
-            }
+            ("POST", "guest-tokens") => self.create_guest(id, session),
+            ("DELETE", rest) if rest.starts_with("guest-tokens/") => self.revoke_guest(&rest["guest-tokens/".len()..]),
+            ("GET", rest) if rest.starts_with("participants") => (200, json!({"data": session.participants})),
             other => panic!("no such endpoint: {other:?}"),
         }
     }
@@ -250,7 +281,11 @@ impl Hub {
             Fault::RepeatSeq if unlucky => seq - 1,
             _ => seq,
         };
-        (201, json!({"id": "m", "sessionId": id, "seq": seq}))
+        (
+            201,
+            json!({"id": "m", "sessionId": id, "seq": seq, "status": "Completed",
+            "encryptedContent": message["encryptedContent"], "response": null}),
+        )
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::CloseFrame,
 };
 
-use super::{Fault, Hub, KEY};
+use super::{Fault, Hub, KEY, people};
 
 #[derive(Default)]
 pub(super) struct Sockets {
@@ -30,6 +30,7 @@ pub(super) fn close(code: u16) -> Message {
 impl Hub {
     pub(super) async fn serve_socket(&self, stream: TcpStream) {
         let refused = self.refuses_handshake();
+        let mut credential = String::new();
         #[expect(clippy::result_large_err, reason = "the callback's type is given")]
         let check = |request: &Request, response: Response| {
             if refused {
@@ -37,10 +38,15 @@ impl Hub {
                 *busy.status_mut() = 503.try_into().expect("a status");
                 return Err(busy);
             }
-            let key = request.headers().get("x-api-key");
-            match key.is_some_and(|key| key == KEY) {
-                true => Ok(response),
-                false => Err(ErrorResponse::new(None)),
+            let header = |name: &str| Some(request.headers().get(name)?.to_str().ok()?.to_owned());
+            let bearer = header("authorization").and_then(|value| Some(value.strip_prefix("Bearer ")?.to_owned()));
+            let key = header("x-api-key").filter(|key| key == KEY || key.starts_with("hlp_agent-"));
+            match bearer.or(key) {
+                Some(known) => {
+                    credential = known;
+                    Ok(response)
+                }
+                None => Err(ErrorResponse::new(None)),
             }
         };
         let accepted = tokio_tungstenite::accept_hdr_async(stream, check).await;
@@ -55,6 +61,8 @@ impl Hub {
                 }
             }
         });
+        let principal = people::principal(&credential);
+        self.guest_connected(&principal, &out);
         let say = |value: Value| out.send(Message::text(value.to_string()));
         let _ = say(json!({"type": "hello", "heartbeatSeconds": 25}));
         if self.fault == Fault::RevokeReturn && self.had_message() {
@@ -65,6 +73,11 @@ impl Hub {
             let id = &frame["id"];
             let _ = match frame["type"].as_str() {
                 Some("ping") => say(json!({"type": "pong", "id": id})),
+                Some("refresh") => say(json!({"type": "refreshed", "id": id})),
+                Some("typing" | "read") => {
+                    self.ephemeral(&principal, &out, &frame);
+                    Ok(())
+                }
                 Some("subscribe") if self.fault == Fault::Forbid => {
                     say(json!({"type": "error", "id": id, "error": {"code": "NOT_FOUND"}}))
                 }
@@ -75,9 +88,7 @@ impl Hub {
                 other => panic!("a frame of type {other:?}"),
             };
         }
-        for session in self.sessions().values_mut() {
-            session.subscribers.retain(|subscriber| !subscriber.same_channel(&out));
-        }
+        self.unsubscribe(&out);
     }
 
     fn subscribe(&self, frame: &Value, out: &UnboundedSender<Message>) {

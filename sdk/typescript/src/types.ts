@@ -227,12 +227,17 @@ export interface Space {
   createdAt: string;
 }
 
+/** The role of a human in their space: an admin manages it. */
+export type Role = "Member" | "Admin";
+
 /** Whom the credential stands for (`GET /v1/human/me`). */
 export interface Me {
   id: string;
   type?: string;
   name: string | null;
   email?: string | null;
+  /** Null for a guest. */
+  role?: Role | null;
   /** The entry in the directory of public keys. */
   key?: object | null;
 }

@@ -2,6 +2,7 @@
 // test wants it.
 import { LiveSession } from "../src/chat/live-session.js";
 import { openedOf, type ReadMessage } from "../src/chat/opened.js";
+import type { Outbox } from "../src/chat/outbox.js";
 import { Rest } from "../src/chat/rest.js";
 import { SessionSeals } from "../src/chat/session-seals.js";
 import { MemoryRecords } from "../src/chat-e2e/records.js";
@@ -109,33 +110,44 @@ export class Stage {
     return this.messages.map(openedOf);
   }
 
+  /** What the hub answers in place of what it should: null where it is honest. */
+  reply: (call: Call) => { status: number; body?: unknown } | null = () => null;
+
   /** A conversation that is open at the page, over a socket and calls that the test answers. */
-  async live(session: Partial<Session>, events: HubEvent[] = []): Promise<{ live: LiveSession; posts: Call[]; socket: FakeSocket }> {
+  async live(session: Partial<Session>, events: HubEvent[] = [], { outbox = undefined as Outbox | undefined, head = events.length } = {}): Promise<Live> {
     let socket!: FakeSocket;
     const posts: Call[] = [];
     const fetcher = fakeFetch((call) => {
-      if (call.method === "POST") {
-        posts.push(call);
-        return { status: 201, body: { id: "posted", seq: 99 } };
-      }
+      if (call.method === "POST") posts.push(call);
+      const lie = this.reply(call);
+      if (lie) return lie;
+      if (call.method === "POST") return { status: 201, body: { id: "posted", sessionId: this.session, seq: 99 } };
       if (call.path.endsWith("/participants")) return { status: 200, body: { data: this.roster, total: this.roster.length, page: 1, pageSize: 100 } };
-      return { status: 200, body: { id: this.session, status: "Active", lastSeq: events.length, pendingCount: 0, title: null, encryptedTitle: null, ...session } };
+      return { status: 200, body: { id: this.session, status: "Active", lastSeq: head, pendingCount: 0, title: null, encryptedTitle: null, ...session } };
     });
     const tokens = { token: async () => "T", refresh: async () => "T" };
     const hub = new HubSocket({ ...tokens, verify: async () => undefined, connect: (protocols) => (socket = new FakeSocket(protocols)) });
-    const live = new LiveSession(this.session, new Rest(tokens, fetcher), hub, (one) => one === PERSON);
+    const rest = new Rest(tokens, fetcher);
+    const live = new LiveSession(this.session, rest, hub, (one) => one === PERSON, outbox);
     hub.start();
     await settle();
     socket.hello();
     await live.start();
-    socket.say({ type: "subscribed", id: 1, sessionId: this.session, seq: events.length, replay: events.length, firstSeq: 1 });
+    socket.say({ type: "subscribed", id: 1, sessionId: this.session, seq: head, replay: events.length, firstSeq: 1 });
     for (const event of events) socket.say({ type: "event", event });
-    return { live, posts, socket };
+    return { live, posts, socket, rest };
   }
 
   created(message: Message, seq = message.seq): HubEvent {
     return { sessionId: this.session, seq, type: "message.created", at: message.createdAt, actor: null, data: { message } };
   }
+}
+
+export interface Live {
+  live: LiveSession;
+  posts: Call[];
+  socket: FakeSocket;
+  rest: Rest;
 }
 
 export const sealed = (call: Call | undefined): boolean => (call?.body.encryptedContent as Envelope | undefined)?.scheme === "hiloop/v2";

@@ -1,8 +1,16 @@
 // What a person is writing, by conversation, with what it is for: kept over switching and reloading.
-import { Emitter } from "@hiloop/sdk/chat";
+import { Emitter, type Message, openedOf } from "@hiloop/sdk/chat";
 
 /** `answer` and `ask-back` are about one question, a `message` about none. */
-export type Target = { kind: "answer" | "ask-back"; messageId: string; title: string } | { kind: "message" };
+export type Target = QuestionTarget | { kind: "message" };
+
+export interface QuestionTarget {
+  kind: "answer" | "ask-back";
+  messageId: string;
+  title: string;
+  /** Of the envelope of the question as it was shown; null where it was not encrypted. */
+  digest: string | null;
+}
 
 export interface Draft {
   text: string;
@@ -71,11 +79,19 @@ export class Drafts extends Emitter {
 }
 
 /** The name of the reason that is being written beside the buttons of a question. */
-export function reasonName(messageId: string): string {
-  return `reason ${messageId}`;
+export function reasonName(message: Message): string {
+  return `reason ${shownKey(message)}`;
+}
+
+/** Names a question as it was shown: what is written for it is for no other one under its id. */
+export function shownKey(message: Message): string {
+  const digest = openedOf(message)?.digest;
+  return digest ? `${message.id} ${digest}` : message.id;
 }
 
 function draftOf(value: unknown): Draft | null {
   const { text, target } = (value ?? {}) as Partial<Draft>;
-  return typeof text === "string" ? { text, target: target ?? null } : null;
+  if (typeof text !== "string") return null;
+  // An earlier version of the page has kept no digest.
+  return { text, target: target && target.kind !== "message" ? { ...target, digest: target.digest ?? null } : (target ?? null) };
 }

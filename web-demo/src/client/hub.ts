@@ -3,6 +3,7 @@ import {
   type Agent,
   Backoff,
   Emitter,
+  expectNotes,
   Feed,
   type FeedItem,
   FeedRequests,
@@ -16,6 +17,7 @@ import {
   type Message,
   messageOf,
   NetworkError,
+  noteChecked,
   noteSealedSession,
   openedOf,
   Rest,
@@ -84,6 +86,7 @@ export class Hub extends Emitter {
     super();
     this.isGuest = auth.kind === "guest";
     this.rest = new Rest(auth, fetch);
+    expectNotes();
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
     this.unsent = new Unsent({
@@ -211,6 +214,17 @@ export class Hub extends Emitter {
     return session;
   }
 
+  /** Whether the person manages the space, as the hub said last. */
+  get isAdmin(): boolean {
+    return this.me?.role === "Admin";
+  }
+
+  /** Their role may have changed. */
+  async lookAtMe(): Promise<void> {
+    this.me = await this.rest.me();
+    this.changed();
+  }
+
   async loadAgents(): Promise<void> {
     this.agents = await this.rest.agents();
     this.rowAnswers.lookAgain();
@@ -266,6 +280,7 @@ export class Hub extends Emitter {
   }
 
   private async asked(item: FeedItem): Promise<void> {
+    await this.noteSealed([item]);
     const message = await this.requests.find(item).catch(() => null);
     if (message) await this.openMessage(message).catch(() => false);
     this.notifier.asked(item, message);
@@ -318,7 +333,8 @@ export class Hub extends Emitter {
     const memory = await this.keys.memory;
     const notes = await Promise.all(fresh.map(({ session }) => memory?.load(session.id)));
     notes.forEach((note, i) => note?.isSealed && noteSealedSession((fresh[i] as (typeof fresh)[number]).session.id));
-    if (notes.some((note) => note?.isSealed)) this.changed();
+    for (const { session } of fresh) noteChecked(session.id);
+    this.changed();
   }
 
   private socketChanged(): void {

@@ -24,7 +24,7 @@ export class Keys extends Emitter {
   needsBackup = false;
   error: string | null = null;
   sealing: SealedChat | null = null;
-  /** What this browser knows of conversations, once it is known which keys are here; null where it keeps nothing. */
+  /** What this browser knows of conversations, whatever the hub says; null where it keeps nothing. */
   readonly memory: Promise<SessionMemory | null>;
   private remember: (memory: SessionMemory | null) => void = () => undefined;
   private own: OwnKeys | null = null;
@@ -55,11 +55,12 @@ export class Keys extends Emitter {
     try {
       const { IndexedDbKeyStore, OwnKeys } = await load();
       this.store ??= await IndexedDbKeyStore.open(me.id);
+      // Before the hub is asked: it can keep its reply back.
+      await this.rememberBy(this.store);
       const own = new OwnKeys({ principalId: me.id, isGuest: this.isGuest, rest: this.rest, store: this.store });
       const situation = await own.look();
       this.own = own;
       await this.take(situation);
-      await this.rememberBy(this.store);
     } catch (error) {
       // Out of reach: looked again with the next connection.
       if (!(error instanceof NetworkError)) {

@@ -1,10 +1,10 @@
-// Which questions can be answered from their row of the list: those that one press answers and one line states.
+// Which questions can be answered from their row of the list: those that one press answers and the row states as a whole.
 import { type ComponentNode, componentsOf, contentOf, type Message } from "@hiloop/sdk/chat";
 import { approvalChoices, buttonChoices, type Choice } from "../components/choices";
 import { text } from "../components/types";
 
 export interface QuickQuestion {
-  /** The whole question, on one line. */
+  /** All words of the question: nobody answers what is not in view. */
   title: string;
   choices: readonly Choice[];
 }
@@ -12,45 +12,55 @@ export interface QuickQuestion {
 const MAX_CHOICES = 3;
 const MAX_DEPTH = 12;
 /** What a row has room for. */
-const MAX_TITLE = 160;
+const MAX_TITLE = 200;
 const MAX_LABEL = 40;
 
-/** Parts that add words to a question. Anything else (a diff, a table, a warning) has to be seen before one answers. */
-const WORDS: ReadonlySet<string> = new Set(["group", "text", "thinking", "kv", "progress", "metric_grid"]);
 const BUTTONS: ReadonlySet<string> = new Set(["approval", "button_group"]);
+
+/** What a tree of components asks: its words in their order, and its parts that take an answer. */
+interface Asked {
+  words: string[];
+  parts: ComponentNode[];
+}
 
 /** Null for a question that has to be opened. */
 export function quickQuestion(message: Message): QuickQuestion | null {
-  const [node, ...others] = answerable(componentsOf(message), 0) ?? [];
+  const asked: Asked = { words: [], parts: [] };
+  if (!read(componentsOf(message), asked, 0)) return null;
+  const [node, ...others] = asked.parts;
   if (!node || others.length > 0) return null;
-  const data = (typeof node.data === "object" && node.data !== null ? node.data : {}) as Record<string, unknown>;
+  const data = dataOf(node);
   const isApproval = node.type === "approval";
   const choices = isApproval ? approvalChoices(data) : buttonChoices(data);
   const needsMore = choices.some(({ variant, question, label }) => question !== null || label.length > MAX_LABEL || (!isApproval && variant === "danger"));
   if (choices.length === 0 || choices.length > MAX_CHOICES || needsMore) return null;
-  const title = oneLine((isApproval && text(data.title)) || withoutMarks(contentOf(message)?.text ?? ""));
+  if (isApproval && text(data.title).trim() === "") return null;
+  // What asks comes first, and what is said twice once.
+  const all = [isApproval ? text(data.title) : "", withoutMarks(contentOf(message)?.text ?? ""), ...asked.words];
+  const words = [...new Set(all.map(oneLine).filter((one) => one !== ""))];
+  const title = words.join(" · ");
   return title === "" || title.length > MAX_TITLE ? null : { title, choices };
 }
 
-/** The parts of a tree that take an answer; null where it holds something that the row can't stand for. */
-function answerable(value: unknown, depth: number): ComponentNode[] | null {
-  if (value === null || value === undefined) return [];
-  if (typeof value !== "object" || depth > MAX_DEPTH) return null;
-  if (Array.isArray(value)) return allOf(value, depth);
+/** False where the tree holds something that the row can't show: a diff, a table, a value, a warning. */
+function read(value: unknown, asked: Asked, depth: number): boolean {
+  if (value === null || value === undefined) return true;
+  if (typeof value !== "object" || depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.every((one) => read(one, asked, depth + 1));
   const { type, children } = value as { type?: unknown; children?: unknown };
-  if (typeof type !== "string" || !(WORDS.has(type) || BUTTONS.has(type))) return null;
-  const below = allOf(Array.isArray(children) ? children : [], depth);
-  return below && (BUTTONS.has(type) ? [value as ComponentNode, ...below] : below);
+  if (typeof type !== "string") return false;
+  const data = dataOf(value as ComponentNode);
+  if (type === "group") asked.words.push(text(data.title));
+  else if (type === "text") asked.words.push(withoutMarks(text(data.content)));
+  else if (BUTTONS.has(type)) {
+    asked.words.push(withoutMarks(text(data.description)));
+    asked.parts.push(value as ComponentNode);
+  } else if (type !== "thinking") return false;
+  return read(Array.isArray(children) ? children : [], asked, depth);
 }
 
-function allOf(nodes: readonly unknown[], depth: number): ComponentNode[] | null {
-  const found: ComponentNode[] = [];
-  for (const node of nodes) {
-    const some = answerable(node, depth + 1);
-    if (!some) return null;
-    found.push(...some);
-  }
-  return found;
+function dataOf({ data }: ComponentNode): Record<string, unknown> {
+  return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
 }
 
 function oneLine(words: string): string {

@@ -7,7 +7,10 @@ import type { OutboxStore, Written } from "@hiloop/sdk/chat";
 import { type Locked, LockedBox } from "./locked-box";
 
 const DATABASE = "hiloop.written";
-const STORES = ["outbox", "drafts", "locks"] as const;
+/** `signed`: answers that were signed, by the digest of their question, also those that the hub has confirmed. */
+const STORES = ["outbox", "drafts", "signed", "locks"] as const;
+/** What was signed is forgotten then. */
+const SIGNED_MS = 180 * 86_400_000;
 
 type StoreName = (typeof STORES)[number];
 
@@ -18,6 +21,9 @@ interface Row {
 }
 
 export class WrittenStore implements OutboxStore {
+  /** What was signed never changes. */
+  private readonly signed = new Map<string, Written>();
+
   private constructor(
     private readonly database: IDBDatabase,
     /** Several people may use one browser: nobody reads what another one has written. */
@@ -26,8 +32,11 @@ export class WrittenStore implements OutboxStore {
   ) {}
 
   static async open(owner: string, factory: IDBFactory = indexedDB): Promise<WrittenStore> {
-    const opening = factory.open(DATABASE, 1);
-    opening.onupgradeneeded = () => STORES.forEach((name) => opening.result.createObjectStore(name));
+    const opening = factory.open(DATABASE, 2);
+    opening.onupgradeneeded = () => {
+      const { result } = opening;
+      for (const name of STORES) if (!result.objectStoreNames.contains(name)) result.createObjectStore(name);
+    };
     const database = await done(opening);
     // A newer version of the page may want to change the database.
     database.onversionchange = () => database.close();
@@ -70,6 +79,33 @@ export class WrittenStore implements OutboxStore {
     await this.within("readwrite", "outbox", (store) => done(store.delete(this.at(id))));
   }
 
+  async decide(written: Written): Promise<Written> {
+    const { parent } = written;
+    if (parent === null) return written;
+    const locked = await this.box.lock(written);
+    const first = await this.within("readwrite", "signed", async (store) => {
+      const known = await done<Locked | undefined>(store.get(this.at(parent)));
+      if (!known) await done(store.put(locked, this.at(parent)));
+      return known;
+    });
+    const signed = (first && (await this.box.open<Written>(first))) ?? written;
+    this.signed.set(parent, signed);
+    return signed;
+  }
+
+  async decisions(): Promise<Written[]> {
+    const keys = await this.within("readonly", "signed", (store) => done(store.getAllKeys(this.all())));
+    for (const key of keys as [string, string][]) if (!this.signed.has(key[1])) await this.readDecision(key);
+    return [...this.signed.values()];
+  }
+
+  private async readDecision(key: [string, string]): Promise<void> {
+    const row = await this.within("readonly", "signed", (store) => done<Locked | undefined>(store.get(key)));
+    const written = row && (await this.box.open<Written>(row));
+    if (written && (written.attemptedAt ?? 0) > Date.now() - SIGNED_MS) this.signed.set(key[1], written);
+    else await this.within("readwrite", "signed", (store) => done(store.delete(key)));
+  }
+
   async drafts(): Promise<Map<string, unknown>> {
     const [keys, rows] = await this.within("readonly", "drafts", (store) =>
       Promise.all([done(store.getAllKeys(this.all())), done<Locked[]>(store.getAll(this.all()))]),
@@ -88,6 +124,8 @@ export class WrittenStore implements OutboxStore {
 
   /** Deletes everything of this person, and the key. */
   async clear(): Promise<void> {
+    this.signed.clear();
+    await this.within("readwrite", "signed", (store) => done(store.delete(this.all())));
     await this.within("readwrite", "outbox", (store) => done(store.delete(this.all())));
     await this.within("readwrite", "drafts", (store) => done(store.delete(this.all())));
     await this.within("readwrite", "locks", (store) => done(store.delete(this.owner)));

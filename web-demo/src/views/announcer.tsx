@@ -25,7 +25,7 @@ function useNewMessage(live: LiveSession): string {
   const last = live.timeline.lastMessage();
   // What is encrypted is said once it is opened.
   const isClosed = isSealedByScheme(last?.encryptedContent) && live.seals.sealing !== null && !openedOf(last);
-  const ready = live.phase === "ready" && !isClosed;
+  const ready = live.phase === "ready" && !isClosed && !live.seals.isUnchecked;
   useEffect(() => {
     if (!ready) return;
     const known = from.current;
@@ -59,9 +59,9 @@ function useSettled(live: LiveSession): string {
 function settledWords(message: Message, live: LiveSession): string | null {
   const { status, response } = message;
   const about = preview(message);
-  if (status !== "Completed") return `${status === "Expired" ? "Expired without an answer" : "Cancelled"}: ${about}`;
+  if (status !== "Completed") return `${status === "Expired" ? "Expired without an answer" : "Cancelled"}${live.encryption !== "plain" ? ", as the hub says" : ""}: ${about}`;
   const settledBy = live.seals.settledBy(message);
-  const sealedSession = live.encryption === "sealed" || live.encryption === "locked";
+  const sealedSession = live.encryption === "sealed" || live.encryption === "locked" || live.seals.isUnchecked;
   if (sealedSession && !settledBy) return live.seals.sealing === null ? `An answer may be there: ${about}` : null;
   if (sealedSession && settledBy?.state !== "verified") return `The answer can't be proven: ${about}`;
   const by = settledBy?.author ?? (response && claimedResponder(response.respondedBy));

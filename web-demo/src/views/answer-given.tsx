@@ -1,7 +1,8 @@
 // An answer that was given on its card and is on its way: it can be taken back first, or waits for the connection.
 import type { VNode } from "preact";
-import { componentsOf, type Message, type Outgoing } from "@hiloop/sdk/chat";
+import { componentsOf, mayBeAtHub, type Message, type Outgoing } from "@hiloop/sdk/chat";
 import { actionLabel } from "../components/tree";
+import { AnswerHandedOver } from "./answer-signed";
 import { useNow } from "./hooks";
 import { useUnsent } from "./unsent-context";
 
@@ -23,6 +24,7 @@ export function AnswerGiven({ item, message }: { item: Outgoing; message: Messag
       </p>
     );
   }
+  if (state === "waiting" && mayBeAtHub(item)) return <AnswerHandedOver item={item} message={message} />;
   if (state === "waiting") {
     return (
       <p class="message-state given" data-testid="given" data-state="waiting">

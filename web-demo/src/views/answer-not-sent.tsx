@@ -1,20 +1,32 @@
 // An answer that was given on its card and not sent: refused, or too late. What was typed with it stays.
 import type { VNode } from "preact";
-import type { Outgoing } from "@hiloop/sdk/chat";
+import { mayBeAtHub, type Message, type Outgoing, type SettledBy } from "@hiloop/sdk/chat";
+import { AnswerHandedOver } from "./answer-signed";
 import { CopyText } from "./copy-text";
-import { settledText } from "./problem-text";
+import { endingOf, settledText, unsentText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
-export function AnswerNotSent({ item }: { item: Outgoing }): VNode | null {
+interface Props {
+  item: Outgoing;
+  /** Its question, where that is here. */
+  message: Message | null;
+  /** What the answer of the question decided. */
+  settledBy: SettledBy | undefined;
+}
+
+export function AnswerNotSent({ item, message, settledBy }: Props): VNode | null {
   const { outbox, isMe } = useUnsent();
   const { problem, content } = item;
   if (!problem) return null;
+  if (problem.kind === "refused" && mayBeAtHub(item)) return <AnswerHandedOver item={item} message={message} />;
   const text = content.text ?? "";
   const isSettled = problem.kind === "settled";
   return (
     <div class="not-sent" data-testid="not-sent" data-kind={problem.kind}>
       <p role="alert">
-        {isSettled ? `${settledText(problem, isMe)} Your answer was not sent.` : `Not sent: ${problem.text}`}
+        {problem.kind === "settled"
+          ? `${settledText(problem.status, endingOf(item, problem, message, settledBy), isMe)} ${unsentText(item, message)}`
+          : `Not sent: ${problem.text}`}
       </p>
       {text !== "" && (
         <blockquote dir="auto" data-testid="kept-text">

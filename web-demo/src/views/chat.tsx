@@ -2,7 +2,9 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
+import { AdminPane } from "./admin-pane";
 import type { AppState } from "./app-state";
+import { BrokenHub } from "./broken-hub";
 import { ConfirmLeaving } from "./confirm-leaving";
 import { Connection } from "./connection";
 import { KeysPrompt } from "./keys-prompt";
@@ -21,7 +23,9 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   useStore(hub);
   useStore(hub.feed);
   const route = useRoute();
-  const openId = hub.isGuest ? hub.guestSessionId : route;
+  const openId = hub.isGuest ? hub.guestSessionId : route.kind === "session" ? route.name : null;
+  const adminView = !hub.isGuest && route.kind === "admin" ? route.name : null;
+  const isList = !hub.isGuest && openId === null && adminView === null;
 
   useEffect(() => hub.openSession(openId), [hub, openId]);
 
@@ -33,18 +37,21 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   const [dialog, setDialog] = useState<DialogName | null>(null);
   const hint = useTriageKeys(hub, dialog === null, setDialog);
 
-  const layout = hub.isGuest ? "guest" : openId ? "open" : "list";
+  const layout = hub.isGuest ? "guest" : isList ? "list" : "open";
   return (
     <div class={`chat layout-${layout}`}>
       <SkipLinks isOpen={openId !== null} />
       <Connection socket={hub.socket} />
       <div class="notices">
         <NewRelease release={app.release} />
+        <BrokenHub hub={hub} />
         <KeysPrompt keys={hub.keys} />
         <UnsentElsewhere hub={hub} openId={openId} />
       </div>
-      {!hub.isGuest && <FeedPane app={app} hub={hub} openId={openId} onDialog={setDialog} />}
-      {hub.current && hub.current.id === openId ? (
+      {!hub.isGuest && <FeedPane app={app} hub={hub} openId={openId} isMain={isList} onDialog={setDialog} />}
+      {adminView !== null ? (
+        <AdminPane app={app} hub={hub} view={adminView} />
+      ) : hub.current && hub.current.id === openId ? (
         <SessionPane key={hub.current.id} app={app} hub={hub} live={hub.current} />
       ) : (
         <Nothing text={nothingText(hub, openId)} isMain={hub.isGuest || openId !== null} />

@@ -2,8 +2,8 @@
 // several ones they choose; a question that was settled meanwhile is never exchanged silently for something else.
 import type { VNode } from "preact";
 import type { LiveSession } from "@hiloop/sdk/chat";
-import type { Target } from "../client/drafts";
-import { type Aim, targetOf } from "../client/target";
+import type { QuestionTarget, Target } from "../client/drafts";
+import { type Aim, type Gone, targetOf } from "../client/target";
 import { settlementText } from "./settlement-text";
 
 interface Props {
@@ -21,10 +21,16 @@ export function ComposerTarget({ live, aim, text, mustChoose, onTarget, onSendAs
   const { target, gone, open } = aim;
   if (gone) {
     return (
-      <div class="composer-hint gone" role="alert" data-testid="target-gone">
+      <div class="composer-hint gone" role="alert" data-testid="target-gone" data-why={gone.why}>
         <span class="wrap">
-          {settlementText(live, gone.question)} {text.trim() === "" ? "" : "Your words are still here."}
+          {goneText(live, gone)} {text.trim() === "" ? "" : "Your words are still here."}
         </span>
+        {gone.why === "unconfirmed" &&
+          open.map((question) => (
+            <button type="button" class="chip" key={question.id} data-testid="answer-next" data-question={question.id} onClick={() => onTarget(targetOf(question, "answer"))}>
+              Answer: <span dir="auto">{targetOf(question, "answer").title}</span>
+            </button>
+          ))}
         {text.trim() !== "" && (
           <button type="button" class="link" data-testid="send-as-message" onClick={onSendAsMessage}>
             Send as a message
@@ -75,7 +81,14 @@ export function ComposerTarget({ live, aim, text, mustChoose, onTarget, onSendAs
   );
 }
 
-function Aimed({ target, onTarget }: { target: Exclude<Target, { kind: "message" }>; onTarget: (target: Target) => void }): VNode {
+function goneText(live: LiveSession, gone: Gone): string {
+  const named = `“${gone.target.title}”`;
+  if (gone.why === "settled") return settlementText(live, gone.question);
+  if (gone.why === "signed") return `You have signed an answer to ${named}, and the hub may have it.`;
+  return `These words were for ${named}. That request can't be confirmed now, so they are not sent as an answer.`;
+}
+
+function Aimed({ target, onTarget }: { target: QuestionTarget; onTarget: (target: Target) => void }): VNode {
   const answers = target.kind === "answer";
   return (
     <p class="composer-hint answering" data-testid="answering" data-kind={target.kind}>

@@ -61,7 +61,7 @@ export function Composer({ live }: { live: LiveSession }): VNode {
   const say = (target: Target): void => {
     const body = drafts.get(live.id).text.trim();
     if (body === "" || !active || blocked) return;
-    const inReplyTo = target.kind === "message" ? null : { id: target.messageId, about: target.title };
+    const inReplyTo = target.kind === "message" ? null : { id: target.messageId, about: target.title, digest: target.digest };
     drafts.set(live.id, EMPTY);
     setMustChoose(false);
     live.say(body, { inReplyTo, settles: target.kind === "answer" });

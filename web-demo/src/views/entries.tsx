@@ -43,12 +43,15 @@ export function Entries({ live, rows, ranges, spaceOf, onAnswer }: Props): VNode
         acknowledged={live.timeline.wasAcknowledged(message.id)}
         closed={closed}
         barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
+        signed={live.signedFor(message)}
         inviter={live.inviterOf(message.senderGuestId)}
         opened={openedOf(message)}
         settledBy={live.seals.settledBy(message)}
-        sealedSession={live.encryption === "sealed" || live.encryption === "locked"}
+        sealedSession={live.encryption === "sealed" || live.encryption === "locked" || live.seals.isUnchecked}
+        unchecked={live.seals.isUnchecked}
         hasKeys={live.seals.sealing !== null}
-        missing={live.mayMiss(message)}
+        missing={live.missing(message)}
+        onFind={() => void live.findSeen(message)}
         onReceipt={() => void saveReceipt(live, message)}
         readers={seq === lastMine ? names(live, seq) : null}
         onAnswer={onAnswer}

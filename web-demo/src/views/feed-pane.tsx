@@ -8,7 +8,8 @@ import { Avatar } from "./avatar";
 import { FeedFilter, type Filter, NOTHING, passes } from "./feed-filter";
 import { FeedRow } from "./feed-row";
 import { useNow } from "./hooks";
-import { AccountIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
+import { IconButton } from "./icon-button";
+import { AccountIcon, AdminIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
 import { useKeptRowFocus } from "./keep-row-focus";
 import { loaded } from "./loaded";
 import type { DialogName } from "./page-dialogs";
@@ -22,10 +23,12 @@ interface Props {
   app: AppState;
   hub: Hub;
   openId: string | null;
+  /** Nothing is open beside it. */
+  isMain: boolean;
   onDialog: (name: DialogName) => void;
 }
 
-export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
+export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
   const [filter, setFilter] = useState<Filter>("all");
   const [managing, setManaging] = useState(false);
   const list = useRef<HTMLElement>(null);
@@ -39,30 +42,16 @@ export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
   const creating = (): void => onDialog("new");
   const name = me?.name ?? me?.email ?? "";
   return (
-    <div class="feed-pane" role={openId === null ? "main" : "complementary"} aria-label="Conversations">
+    <div class="feed-pane" role={isMain ? "main" : "complementary"} aria-label="Conversations">
       <div class="feed-header">
         <Logo />
-        {openId === null ? <h1 class="brand">Hiloop Hub</h1> : <p class="brand">Hiloop Hub</p>}
-        <button
-          type="button"
-          class="icon-button"
-          data-testid="search"
-          aria-label="Search"
-          title="Search (Ctrl+K)"
-          onClick={() => onDialog("search")}
-        >
+        {isMain ? <h1 class="brand">Hiloop Hub</h1> : <p class="brand">Hiloop Hub</p>}
+        <IconButton label="Search" hint="Ctrl+K" testid="search" onPress={() => onDialog("search")}>
           <SearchIcon />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          data-testid="new-conversation"
-          aria-label="New conversation"
-          title="New conversation"
-          onClick={creating}
-        >
+        </IconButton>
+        <IconButton label="New conversation" testid="new-conversation" onPress={creating}>
           <PlusIcon />
-        </button>
+        </IconButton>
       </div>
       <FeedFilter filter={filter} waiting={feed.pendingTotal} onFilter={setFilter} />
       <nav class="feed" ref={list} data-testid="feed" aria-label="Conversations">
@@ -93,36 +82,20 @@ export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
         <span class="who" data-testid="who" title={me?.email ?? undefined}>
           {name}
         </span>
-        <button
-          type="button"
-          class="icon-button keys-button"
-          data-testid="show-keys"
-          aria-label="Keyboard shortcuts"
-          title="Keyboard shortcuts (?)"
-          onClick={() => onDialog("keys")}
-        >
+        <IconButton label="Keyboard shortcuts" hint="?" testid="show-keys" class="keys-button" onPress={() => onDialog("keys")}>
           <KeysIcon />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          data-testid="account"
-          aria-label="Your account"
-          title="Your account"
-          onClick={() => setManaging(true)}
-        >
+        </IconButton>
+        {hub.isAdmin && (
+          <IconButton label="Administration" testid="administration" onPress={() => (location.hash = "#/admin/people")}>
+            <AdminIcon />
+          </IconButton>
+        )}
+        <IconButton label="Your account" testid="account" onPress={() => setManaging(true)}>
           <AccountIcon />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          data-testid="sign-out"
-          aria-label="Sign out"
-          title="Sign out"
-          onClick={() => void app.signOut()}
-        >
+        </IconButton>
+        <IconButton label="Sign out" testid="sign-out" onPress={() => void app.signOut()}>
           <SignOutIcon />
-        </button>
+        </IconButton>
       </div>
       {managing && <Account app={app} hub={hub} onClose={() => setManaging(false)} />}
     </div>

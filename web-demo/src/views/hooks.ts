@@ -27,29 +27,33 @@ export function useNow(everyMs: number, active = true): number {
   return now;
 }
 
-/** The conversation that the address names: `#/s/ID`. */
-export function useRoute(): string | null {
-  const [id, setId] = useState(readRoute);
+/** What the address names beside the list: a conversation (`#/s/ID`), or a view of the administration (`#/admin/VIEW`). */
+export type Route = { kind: "list" } | { kind: "session" | "admin"; name: string };
+
+export function useRoute(): Route {
+  const [route, setRoute] = useState(readRoute);
   useEffect(() => {
     let before = readRoute();
     const follow = (): void => {
       const now = readRoute();
       // Kept with the entry of the history, so that it survives a reload.
-      if (before === null && now !== null) history.replaceState({ fromList: true }, "");
+      if (before.kind === "list" && now.kind !== "list") history.replaceState({ fromList: true }, "");
       before = now;
-      setId(now);
+      setRoute(now);
     };
     window.addEventListener("hashchange", follow);
     return () => window.removeEventListener("hashchange", follow);
   }, []);
-  return id;
+  return route;
 }
 
-function readRoute(): string | null {
-  return /^#\/s\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
+function readRoute(): Route {
+  const [, kind, name] = /^#\/(s|admin)(?:\/([\w-]+))?$/.exec(location.hash) ?? [];
+  if (kind === "admin") return { kind: "admin", name: name ?? "people" };
+  return kind === "s" && name !== undefined ? { kind: "session", name } : { kind: "list" };
 }
 
-/** From a conversation to the list: the step back where the list came before, so that the browser's Back leads out. */
+/** From what is open to the list: the step back where the list came before, so that the browser's Back leads out. */
 export function goBack(): void {
   if ((history.state as { fromList?: boolean } | null)?.fromList) return history.back();
   history.replaceState(null, "", "#/");

@@ -22,6 +22,7 @@ export const SearchIcon = (): VNode => <Icon path="M11 18a7 7 0 1 0 0-14 7 7 0 0
 export const KeysIcon = (): VNode => <Icon path="M3 6h18v12H3zM7 10h0M11 10h0M15 10h0M8 14h8" />;
 export const LockIcon = (): VNode => <Icon path="M7 11V8a5 5 0 0 1 10 0v3M5 11h14v9H5z" />;
 export const AccountIcon = (): VNode => <Icon path="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21c0-4 3.6-6.5 8-6.5s8 2.5 8 6.5" />;
+export const AdminIcon = (): VNode => <Icon path="M12 3l7 3v5c0 4.6-2.9 8.2-7 10-4.1-1.8-7-5.4-7-10V6zM9 12l2.2 2.2L15.2 10" />;
 export const SignOutIcon = (): VNode => <Icon path="M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9" />;
 
 /** The mark of the hub. */

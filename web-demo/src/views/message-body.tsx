@@ -16,6 +16,7 @@ import { actionLabel, ComponentTree, formFields } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";
 import { Markdown } from "../markdown/markdown";
+import { shownKey } from "../client/drafts";
 import { LockIcon } from "./icons";
 import { givenAnswer, openOnce } from "./given-answer";
 import type { MessageProps } from "./message";
@@ -35,7 +36,7 @@ export function MessageBody(props: MessageProps): VNode | null {
     chosen: (answer?.state === "sending" ? answer.action : null) ?? given?.action ?? null,
     settled: message.responseRequired && message.status !== "Pending",
     given,
-    draft: { key: message.id, keep: isSealedByScheme(message.encryptedContent) ? "tab" : "browser" },
+    draft: { key: shownKey(message), keep: isSealedByScheme(message.encryptedContent) ? "tab" : "browser" },
     answer: (content) => onAction(withReason(message, content)),
   };
   return (

@@ -8,17 +8,21 @@ export interface SealProps {
   message: Message;
   /** What it says; undefined while it is not opened. */
   opened: ReadMessage | undefined;
-  /** The conversation is encrypted. */
+  /** The conversation is encrypted, or it is not known yet whether it is. */
   sealedSession: boolean;
+  /** It is not known yet. */
+  unchecked: boolean;
   /** The keys of the person are here. */
   hasKeys: boolean;
-  /** It names an earlier message that was not delivered. */
-  missing: boolean;
+  /** It names an earlier message that was not delivered, or not so far. */
+  missing: "missing" | "not_loaded" | null;
+  /** Looks for that one. */
+  onFind: () => void;
 }
 
 /** Whether anybody, the hub too, may have written the message. */
 export function isUnproven({ message, opened, sealedSession }: Pick<SealProps, "message" | "opened" | "sealedSession">): boolean {
-  if (opened) return opened.state === "not_authenticated";
+  if (opened && opened.state !== "plain") return opened.state === "not_authenticated";
   return sealedSession && !isSealedByScheme(message.encryptedContent);
 }
 
@@ -57,14 +61,20 @@ function Line({ testid, text }: { testid: string; text: string }): VNode {
 
 export function SealWarnings(props: SealProps): VNode | null {
   const unproven = isUnproven(props);
+  const isChecking = unproven && props.unchecked && props.opened?.state !== "not_authenticated";
   const { name = null, otherName = null, hasEarlierKey = false } = props.opened?.author ?? {};
   const late = isLate(props);
-  if (!unproven && !props.missing && !late && otherName === null && !hasEarlierKey) return null;
+  if (!unproven && props.missing === null && !late && otherName === null && !hasEarlierKey) return null;
   const reason = props.opened?.reason === "scheme" ? null : props.opened?.problem;
   const sealed = isSealedByScheme(props.message.encryptedContent);
   return (
     <>
-      {unproven && (
+      {isChecking && (
+        <p class="seal-note" data-testid="being-checked">
+          Being checked: until then, anybody may have written it.
+        </p>
+      )}
+      {unproven && !isChecking && (
         <p class="seal-warning" data-testid="not-authenticated">
           <strong>Not authenticated.</strong>{" "}
           {sealed
@@ -87,7 +97,15 @@ export function SealWarnings(props: SealProps): VNode | null {
           Signed with an earlier key of the sender.
         </p>
       )}
-      {props.missing && (
+      {props.missing === "not_loaded" && (
+        <p class="seal-note" data-testid="not-loaded">
+          Its sender had read a message that is not loaded here.{" "}
+          <button type="button" class="link" data-testid="find-seen" onClick={props.onFind}>
+            Look for it
+          </button>
+        </p>
+      )}
+      {props.missing === "missing" && (
         <p class="seal-warning" data-testid="may-miss">
           Something may be missing before this message: its sender had read one that the hub did not deliver.
         </p>

@@ -4,6 +4,7 @@ import { type Author, type Claimed, claimedResponder, componentsOf, type Content
 import { OutcomeMark } from "../components/outcome-mark";
 import { actionLabel } from "../components/tree";
 import { AnswerGiven } from "./answer-given";
+import { AnswerSigned } from "./answer-signed";
 import { clock, countdown, fullTime } from "./format";
 import { decided, givenAnswer } from "./given-answer";
 import { useNow } from "./hooks";
@@ -13,11 +14,13 @@ import type { MessageProps } from "./message";
 const SHOWN = 120;
 
 export function MessageState(props: MessageProps): VNode {
-  const { message, mine, answer, closed, barred, settledBy, sealedSession, hasKeys, onAnswer } = props;
+  const { message, mine, answer, signed, closed, barred, settledBy, sealedSession, hasKeys, onAnswer } = props;
   const pending = message.status === "Pending";
   const now = useNow(1_000, pending && message.deadlineAt !== null);
   // The event that settles it may come before the reply to one's own request.
   if (pending && answer?.state === "sending") return <AnswerGiven item={answer.item} message={message} />;
+  // One that was refused is said below.
+  if (pending && signed && !answer && !closed) return <AnswerSigned signed={signed} message={message} />;
   switch (message.status) {
     case "Pending":
       return (
@@ -45,16 +48,22 @@ export function MessageState(props: MessageProps): VNode {
     case "Cancelled":
       return (
         <p class="message-state" data-testid="unanswered" tabIndex={-1}>
-          Cancelled, no answer needed
+          {sealedSession ? "Cancelled, as the hub says" : "Cancelled, no answer needed"}
         </p>
       );
     case "Expired":
       return (
         <p class="message-state" data-testid="unanswered" tabIndex={-1}>
           Expired without an answer{message.deadlineAt && ` at ${clock(message.deadlineAt)}`}
+          {sealedSession && !isOver(message) && ", as the hub says"}
         </p>
       );
   }
+}
+
+/** By this clock, and a deadline that was signed. */
+function isOver({ deadlineAt }: Message): boolean {
+  return deadlineAt !== null && Date.parse(deadlineAt) <= Date.now();
 }
 
 function Unchecked({ hasKeys }: { hasKeys: boolean }): VNode {

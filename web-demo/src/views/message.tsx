@@ -1,6 +1,6 @@
 // One message: its sender, body, components, and the state of its request.
 import { Component, type VNode } from "preact";
-import { type AnswerState, authorOf, type Content, type Message, preview, type SettledBy } from "@hiloop/sdk/chat";
+import { type AnswerState, authorOf, type Content, type Message, preview, type SettledBy, type Written } from "@hiloop/sdk/chat";
 import { AnswerNotSent } from "./answer-not-sent";
 import { Avatar } from "./avatar";
 import { clock, fullTime } from "./format";
@@ -20,6 +20,8 @@ export interface MessageProps extends SealProps {
   closed: boolean;
   /** Why the person can't answer it; null where they may. */
   barred: string | null;
+  /** The answer that the person signed to it. */
+  signed: Written | null;
   /** Who invited the guest that sent it. */
   inviter: string | null;
   /** The person's own last message shows who has read it. */
@@ -47,6 +49,8 @@ const FIELDS = [
   "sealedSession",
   "hasKeys",
   "missing",
+  "unchecked",
+  "signed",
 ] as const;
 
 export class MessageRow extends Component<MessageProps> {
@@ -104,7 +108,7 @@ export class MessageRow extends Component<MessageProps> {
             <MessageBody {...this.props} />
           </div>
           {message.responseRequired && <MessageState {...this.props} />}
-          {this.props.answer?.item.problem && <AnswerNotSent item={this.props.answer.item} />}
+          {this.props.answer?.item.problem && <AnswerNotSent item={this.props.answer.item} message={message} settledBy={this.props.settledBy} />}
           {readers !== null && (
             <p class="readers" data-testid="readers">
               {readers === "" ? "Sent" : `Read by ${readers}`}

@@ -1,9 +1,10 @@
 // What one has said and is not on the timeline yet: on its way, waiting for the connection, or not sent and why.
 import type { VNode } from "preact";
-import type { LiveSession, Outgoing } from "@hiloop/sdk/chat";
+import { type LiveSession, mayBeAtHub, type Outgoing } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
+import { AnswerHandedOver } from "./answer-signed";
 import { CopyText } from "./copy-text";
-import { settledText } from "./problem-text";
+import { endingOf, settledText, unsentText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {
@@ -21,7 +22,7 @@ export function OutgoingList({ live }: { live: LiveSession }): VNode {
               {item.content.text !== undefined && <Markdown text={item.content.text} />}
               {item.content.action !== undefined && <p class="chosen-action">{item.content.action}</p>}
             </div>
-            <State item={item} />
+            <State live={live} item={item} />
           </div>
         </article>
       ))}
@@ -39,9 +40,12 @@ const LABELS: Record<Outgoing["state"], string> = {
   settled: "Your answer, not sent",
 };
 
-function State({ item }: { item: Outgoing }): VNode {
+function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
   const { outbox, isMe } = useUnsent();
   const { id, state, problem, error, content } = item;
+  const question = live.message(item.inReplyTo ?? "") ?? null;
+  const isHandedOver = mayBeAtHub(item) && (state === "waiting" || problem?.kind === "refused");
+  if (isHandedOver) return <AnswerHandedOver item={item} message={question} />;
   const discard = (
     <button type="button" class="link" data-testid="discard" onClick={() => outbox.discard(id)}>
       Discard
@@ -56,7 +60,7 @@ function State({ item }: { item: Outgoing }): VNode {
     return (
       <div class="not-sent" data-testid="not-sent" data-kind="settled">
         <p role="alert" data-testid="late">
-          {settledText(problem, isMe)} Your answer was not sent.
+          {settledText(problem.status, endingOf(item, problem, question, question ? live.seals.settledBy(question) : undefined), isMe)} {unsentText(item, question)}
         </p>
         <p class="not-sent-actions">
           <button type="button" class="link" data-testid="send-as-message" onClick={() => outbox.sendAsMessage(id)}>
@@ -69,12 +73,18 @@ function State({ item }: { item: Outgoing }): VNode {
     );
   }
   if (problem) {
+    const isUnconfirmed = problem.code === "NOT_AUTHENTICATED" && content.text !== undefined;
     return (
       <p class="message-state">
         <span class="form-error" role="alert">
           Not sent: {problem.text}
         </span>
         {again}
+        {isUnconfirmed && (
+          <button type="button" class="link" data-testid="send-as-message" onClick={() => outbox.sendAsMessage(id)}>
+            Send it as a message
+          </button>
+        )}
         {discard}
       </p>
     );

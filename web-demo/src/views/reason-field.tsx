@@ -10,7 +10,7 @@ import { useUnsent } from "./unsent-context";
 export function useReason(): (message: Message, content: Content) => Content {
   const { drafts } = useUnsent();
   return (message, content) => {
-    const name = reasonName(message.id);
+    const name = reasonName(message);
     const text = drafts.get(name).text.trim();
     if (text === "" || content.text !== undefined) return content;
     drafts.set(name, { text: "", target: null });
@@ -21,7 +21,7 @@ export function useReason(): (message: Message, content: Content) => Content {
 export function ReasonField({ message }: { message: Message }): VNode | null {
   const { drafts } = useUnsent();
   useStore(drafts);
-  const name = reasonName(message.id);
+  const name = reasonName(message);
   const { text } = drafts.get(name);
   const [open, setOpen] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);

@@ -25,7 +25,7 @@ export function RowAnswer({ hub, item, request }: Props): VNode | null {
   if (given?.problem) {
     return (
       <Box>
-        <AnswerNotSent item={given} />
+        <AnswerNotSent item={given} message={given.inReplyTo === request?.id ? request : null} settledBy={undefined} />
       </Box>
     );
   }

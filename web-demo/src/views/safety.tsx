@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type LiveSession, messageOf, type Participant, type Safety } from "@hiloop/sdk/chat";
 import { Dialog } from "./dialog";
 import { DialogActions } from "./dialog-actions";
+import { QrCode } from "./qr-code";
 
 interface Props {
   live: LiveSession;
@@ -79,29 +80,7 @@ function SafetyNumber({ digits, testid, small = false }: { digits: string | null
       <p class="safety-digits" data-testid={testid} translate={false}>
         {(digits.match(/.{5}/g) ?? []).join(" ")}
       </p>
-      {!small && <QrCode text={digits} />}
+      {!small && <QrCode text={digits} label="The same as a QR code" />}
     </div>
-  );
-}
-
-function QrCode({ text }: { text: string }): VNode | null {
-  const [cells, setCells] = useState<boolean[][] | null>(null);
-  useEffect(() => {
-    let current = true;
-    import("uqr").then(
-      ({ encode }) => current && setCells(encode(text, { border: 2 }).data),
-      () => undefined,
-    );
-    return () => {
-      current = false;
-    };
-  }, [text]);
-  if (!cells) return null;
-  const path = cells.flatMap((row, y) => row.flatMap((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : []))).join("");
-  return (
-    <svg class="qr" viewBox={`0 0 ${cells.length} ${cells.length}`} role="img" aria-label="The same as a QR code" data-testid="qr">
-      <rect width={cells.length} height={cells.length} fill="#fff" />
-      <path d={path} fill="#000" shape-rendering="crispEdges" />
-    </svg>
   );
 }

@@ -9,6 +9,7 @@ import { DialogActions } from "./dialog-actions";
 import { ConfirmLeave } from "./leave";
 import { useDismiss } from "./dismiss";
 import { goBack } from "./hooks";
+import { IconButton } from "./icon-button";
 import { BackIcon, PeopleIcon, SignOutIcon } from "./icons";
 import { Participants } from "./participants";
 
@@ -35,9 +36,9 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
   return (
     <header class="session-header">
       {!hub.isGuest && (
-        <button type="button" class="icon-button back" data-testid="back" aria-label="Back to the list" onClick={goBack}>
+        <IconButton label="Back to the list" testid="back" class="back" onPress={goBack}>
           <BackIcon />
-        </button>
+        </IconButton>
       )}
       <div class="session-title">
         <h1 dir="auto" data-testid="session-title">
@@ -49,18 +50,9 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         </p>
       </div>
       <div class="people" ref={people}>
-        <button
-          type="button"
-          class="icon-button"
-          ref={toggle}
-          data-testid="show-participants"
-          aria-label="Who takes part"
-          title="Who takes part"
-          aria-expanded={showPeople}
-          onClick={() => setShowPeople(!showPeople)}
-        >
+        <IconButton label="Who takes part" testid="show-participants" buttonRef={toggle} expanded={showPeople} onPress={() => setShowPeople(!showPeople)}>
           <PeopleIcon />
-        </button>
+        </IconButton>
         {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} />}
       </div>
       {!hub.isGuest && active && (
@@ -69,16 +61,9 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         </button>
       )}
       {hub.isGuest && (
-        <button
-          type="button"
-          class="icon-button"
-          data-testid="sign-out"
-          aria-label="Leave"
-          title="Leave"
-          onClick={() => setLeaving(true)}
-        >
+        <IconButton label="Leave" testid="sign-out" onPress={() => setLeaving(true)}>
           <SignOutIcon />
-        </button>
+        </IconButton>
       )}
       {leaving && <ConfirmLeave app={app} hub={hub} onClose={() => setLeaving(false)} />}
       {closing && <ConfirmClose live={live} onClose={() => setClosing(false)} />}

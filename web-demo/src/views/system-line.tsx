@@ -1,6 +1,6 @@
 // A small line for an event that is not a message.
 import type { VNode } from "preact";
-import { type HubEvent, type LiveSession, type Participant, preview, type Session, type Timeline, titleTextOf } from "@hiloop/sdk/chat";
+import { FOREIGN_EVENT, type HubEvent, type LiveSession, type Participant, preview, type Session, type Timeline, titleTextOf } from "@hiloop/sdk/chat";
 import { clock, fullTime } from "./format";
 import { JoinedWarning } from "./seal-news";
 
@@ -51,6 +51,8 @@ function sentence(event: HubEvent, timeline: Timeline): string {
       const owner = timeline.person(String(data.participantId ?? ""))?.name ?? event.actor?.name ?? "Someone";
       return `${owner} has a new encryption key`;
     }
+    case FOREIGN_EVENT:
+      return "The hub sent something of another conversation here. It is not shown";
     default:
       // An event of a newer hub, unknown to this page.
       return `${who}: ${event.type.replace(/[._]/g, " ")}`;

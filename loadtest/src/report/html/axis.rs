@@ -26,6 +26,16 @@ impl Axis {
         Self { label: label.into(), scale: Scale::Linear, from: 0.0, to: step * steps, ticks }
     }
 
+    /// From 0 to `end` itself, with round numbers in between.
+    pub(super) fn until(label: impl Into<String>, end: f64) -> Self {
+        let mut axis = Self::linear(label, end);
+        if end.is_finite() && end > 0.0 {
+            axis.to = end;
+            axis.ticks.retain(|(at, _)| *at <= end);
+        }
+        axis
+    }
+
     /// From a power of ten of at most `least` to one of at least `most`.
     pub(super) fn log(label: impl Into<String>, least: f64, most: f64) -> Self {
         let least = if least.is_finite() && least > 0.0 { least } else { 0.001 };
@@ -97,6 +107,14 @@ mod tests {
         assert_eq!(labels(&Axis::linear("", f64::NAN)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         let axis = Axis::linear("", 50.0);
         assert_eq!([0.0, 25.0, 50.0, 99.0].map(|value| axis.share(value)), [0.0, 0.5, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn time_ends_with_the_run() {
+        let axis = Axis::until("", 11.5);
+        assert_eq!(labels(&axis), ["0", "5", "10"]);
+        assert_eq!((axis.share(11.5), axis.share(5.75)), (1.0, 0.5));
+        assert_eq!(labels(&Axis::until("", 0.0)).len(), 6);
     }
 
     #[test]

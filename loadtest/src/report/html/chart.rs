@@ -7,9 +7,11 @@ use super::axis::{Axis, short};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
+/// The least width of a band, which has room for its name.
+const BAND: f64 = 70.0;
 
 /// A chart without its data.
 pub(super) struct Frame {
@@ -18,6 +20,14 @@ pub(super) struct Frame {
     pub(super) title: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
+    pub(super) bands: Vec<Band>,
+}
+
+/// A part of the x axis with a name. Only wide ones are drawn.
+pub(super) struct Band {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) label: &'static str,
 }
 
 /// A line; it is broken where there is no value.
@@ -140,6 +150,11 @@ impl Frame {
                     line class="grid" x1=(px(x)) x2=(px(x)) y1=(px(TOP)) y2=(px(bottom)) {}
                     text class="tick" x=(px(x)) y=(px(bottom + 16.0)) text-anchor="middle" { (label) }
                 }
+                @for band in self.bands.iter().filter(|band| self.x_of(band.to) - self.x_of(band.from) >= BAND) {
+                    @let x = px(self.x_of(band.from));
+                    line class="band" x1=(x) x2=(x) y1=(px(TOP)) y2=(px(bottom)) {}
+                    text class="tick" x=(px(self.x_of(band.from) + 4.0)) y=(px(TOP + 10.0)) { (band.label) }
+                }
                 (drawn)
                 text class="axis" x=(px(f64::midpoint(LEFT, right))) y=(px(HEIGHT - 8.0)) text-anchor="middle" { (self.x.label) }
                 text class="axis" transform=(format!("translate(14 {}) rotate(-90)", px(f64::midpoint(TOP, bottom)))) text-anchor="middle" {
@@ -176,7 +191,7 @@ mod tests {
 
     fn frame() -> Frame {
         let (x, y) = (Axis::linear("s", 10.0), Axis::linear("MiB", 100.0));
-        Frame { id: "memory".to_owned(), title: "Memory <of> the hub".to_owned(), x, y }
+        Frame { id: "memory".to_owned(), title: "Memory <of> the hub".to_owned(), x, y, bands: Vec::new() }
     }
 
     fn line(label: &str, values: &[Option<f64>]) -> Line {
@@ -187,7 +202,7 @@ mod tests {
     fn a_line_runs_between_the_corners_of_the_frame() {
         let points = vec![(0.0, Some(0.0)), (10.0, Some(100.0))];
         let svg = lines(&frame(), &[Line { label: "hub".to_owned(), points }]).into_string();
-        assert!(svg.contains(r#"<polyline points="62,216 706,12">"#), "{svg}");
+        assert!(svg.contains(r#"<polyline points="62,216 696,12">"#), "{svg}");
         assert!(!svg.contains("legend"), "{svg}");
     }
 
@@ -209,9 +224,17 @@ mod tests {
     }
 
     #[test]
+    fn only_bands_with_room_for_their_name_are_drawn() {
+        let band = |from, to, label| Band { from, to, label };
+        let bands = vec![band(0.0, 1.0, "narrow"), band(1.0, 10.0, "wide")];
+        let svg = lines(&Frame { bands, ..frame() }, &[line("hub", &[Some(1.0)])]).into_string();
+        assert!(svg.contains(">wide</text>") && !svg.contains("narrow"), "{svg}");
+    }
+
+    #[test]
     fn bars_stand_on_the_axis() {
         let all = [Bar { from: 0.0, to: 5.0, height: 50.0 }];
         let svg = bars(&frame(), "one", &all).into_string();
-        assert!(svg.contains(r#"<rect x="62" y="114" width="321" height="102">"#), "{svg}");
+        assert!(svg.contains(r#"<rect x="62" y="114" width="316" height="102">"#), "{svg}");
     }
 }

@@ -11,7 +11,7 @@ use crate::report::{
 pub(super) fn section(comparison: &Comparison) -> Markup {
     let head = ["before", "now"].map(Cell::number);
     let head = [Cell::text("Value")].into_iter().chain(head);
-    let head = head.chain([Cell::text("unit"), Cell::number("change"), Cell::text("")]).collect::<Vec<_>>();
+    let head = head.chain([Cell::text("unit"), Cell::number("change"), Cell::text("result")]).collect::<Vec<_>>();
     let time = comparison.baseline.time.as_deref().unwrap_or("at an unknown time");
     html! {
         section aria-labelledby="baseline" {

@@ -62,6 +62,7 @@ fn plot(report: &Report) -> Markup {
         title: "Latency by percentile".to_owned(),
         x: Axis::percentiles("percentile", count),
         y: Axis::linear("ms", values.fold(0.0, f64::max)),
+        bands: Vec::new(),
     };
     chart::lines(&frame, &lines)
 }
@@ -96,6 +97,7 @@ fn histogram(key: &str, label: &str, summary: &Summary) -> Markup {
         title: format!("Distribution: {label}"),
         x: Axis::log("ms", least, last),
         y: Axis::linear("%", most),
+        bands: Vec::new(),
     };
     let head = [Cell::number("from, ms"), Cell::number("to, ms"), Cell::number("count"), Cell::number("%")];
     let rows = bins.iter().filter(|bin| bin.count > 0).map(|bin| {

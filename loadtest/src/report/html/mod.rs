@@ -7,6 +7,7 @@ mod chart;
 mod comparison;
 mod latency;
 mod series;
+mod steps;
 mod table;
 
 use std::{fs, path::Path};
@@ -48,6 +49,7 @@ impl Report {
                         (self.html_problems())
                         @if let Some(comparison) = &self.comparison { (comparison::section(comparison)) }
                         (self.html_figures())
+                        @if !self.steps.steps.is_empty() { (steps::section(&self.steps)) }
                         (latency::section(self))
                         (series::section(&self.series))
                         (self.html_parameters())
@@ -81,7 +83,7 @@ impl Report {
     }
 
     fn html_thresholds(&self) -> Markup {
-        let head = [Cell::text("Threshold"), Cell::number("value"), Cell::text("unit"), Cell::text("")];
+        let head = [Cell::text("Threshold"), Cell::number("value"), Cell::text("unit"), Cell::text("result")];
         let rows = self.expected.iter().map(|expected| {
             let (value, unit) = match &expected.value {
                 Ok(value) => (number(*value, expected.unit), expected.unit.to_owned()),
@@ -150,7 +152,7 @@ impl Report {
     fn html_machine(&self) -> Markup {
         let machine = &self.machine;
         let memory = machine.memory_mib.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib} MiB"));
-        let head = [Cell::text("Tester's machine"), Cell::text("")];
+        let head = [Cell::text("Tester's machine"), Cell::text("value")];
         let rows = [
             ("CPU", machine.cpu.clone()),
             ("cores", machine.cores.to_string()),

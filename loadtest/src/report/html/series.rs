@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     axis::Axis,
-    chart::{self, Frame, Line},
+    chart::{self, Band, Frame, Line},
     table::{Cell, table},
 };
 use crate::{
@@ -45,7 +45,12 @@ pub(super) fn section(series: &Series) -> Markup {
                     ("tester", &|sample| sample.tester_cpu),
                 ]))
                 @if any(&|sample| sample.server_memory.is_some()) {
-                    (plot(&series, "memory", "Memory of the hub (Pss)", "MiB", &[("hub", &|sample| sample.server_memory)]))
+                    (memory(&series))
+                }
+                @if any(&|sample| sample.server_descriptors.is_some()) {
+                    (plot(&series, "descriptors", "Descriptors of the hub", "", &[
+                        ("descriptors", &|sample| sample.server_descriptors.map(|open| open as f64)),
+                    ]))
                 }
                 (plot(&series, "open", "Open sockets or long-polls", "", &[("open", &|sample| Some(sample.open as f64))]))
                 @if any(&|sample| sample.problems > 0) {
@@ -66,6 +71,14 @@ fn plot(series: &Series, id: &str, title: &str, unit: &str, columns: &[Column<'_
     draw(series, id, title.to_owned(), Axis::linear(unit, most), &lines)
 }
 
+/// Its line has no gaps: it is not read every second where that takes long.
+fn memory(series: &Series) -> Markup {
+    let mut lines = lines(series, &[("hub", &|sample| sample.server_memory)]);
+    lines.iter_mut().for_each(|line| line.points.retain(|(_, value)| value.is_some()));
+    let most = values_of(&lines).fold(0.0, f64::max);
+    draw(series, "memory", "Memory of the hub (Pss)".to_owned(), Axis::linear("MiB", most), &lines)
+}
+
 fn latency(series: &Series, key: &str, columns: &[Column<'_>]) -> Markup {
     let lines = lines(series, columns);
     let (least, most) = (values_of(&lines).fold(f64::MAX, f64::min), values_of(&lines).fold(0.0, f64::max));
@@ -74,8 +87,21 @@ fn latency(series: &Series, key: &str, columns: &[Column<'_>]) -> Markup {
 
 fn draw(series: &Series, id: &str, title: String, y: Axis, lines: &[Line]) -> Markup {
     let end = series.samples.last().map_or(0.0, |sample| sample.seconds);
-    let frame = Frame { id: format!("over-time-{id}"), title, x: Axis::linear("seconds", end), y };
+    let frame = Frame { id: format!("over-time-{id}"), title, x: Axis::until("seconds", end), y, bands: bands(series) };
     chart::lines(&frame, lines)
+}
+
+/// The phases of the run.
+fn bands(series: &Series) -> Vec<Band> {
+    let starts = [0.0].into_iter().chain(series.samples.iter().map(|sample| sample.seconds));
+    let mut bands: Vec<Band> = Vec::new();
+    for (sample, from) in series.samples.iter().zip(starts) {
+        match bands.last_mut() {
+            Some(last) if last.label == sample.phase => last.to = sample.seconds,
+            _ => bands.push(Band { from, to: sample.seconds, label: sample.phase }),
+        }
+    }
+    bands
 }
 
 fn lines(series: &Series, columns: &[Column<'_>]) -> Vec<Line> {
@@ -94,7 +120,7 @@ fn values(series: &Series) -> Markup {
     let keys = series.latency_keys();
     let mut head = vec![Cell::number("s"), Cell::text("phase")];
     head.extend(["sent/s", "acknowledged/s", "delivered/s", "open", "problems"].map(Cell::number));
-    head.extend(["hub CPU, %", "hub MiB", "tester CPU, %"].map(Cell::number));
+    head.extend(["hub CPU, %", "hub MiB", "hub descriptors", "tester CPU, %"].map(Cell::number));
     for key in &keys {
         head.extend(Summary::PERCENTILES.map(|(_, label, _)| Cell::number(format!("{key} {label}, ms"))));
     }
@@ -104,7 +130,9 @@ fn values(series: &Series) -> Markup {
         let rates = [sample.sent_per_second, sample.acknowledged_per_second, sample.deliveries_per_second];
         row.extend(rates.map(|rate| Cell::number(number(rate, "/s"))));
         row.extend([sample.open, sample.problems].map(|count| Cell::number(count.to_string())));
-        row.extend([sample.server_cpu, sample.server_memory, sample.tester_cpu].map(optional));
+        row.extend([sample.server_cpu, sample.server_memory].map(optional));
+        row.push(Cell::number(sample.server_descriptors.map_or_else(String::new, |open| open.to_string())));
+        row.push(optional(sample.tester_cpu));
         for key in &keys {
             let all = sample.latency(key).map(|all| all.ms);
             row.extend((0..Summary::PERCENTILES.len()).map(|index| optional(all.map(|all| all[index]))));

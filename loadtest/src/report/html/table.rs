@@ -28,7 +28,7 @@ impl Cell {
 /// A table whose rows are named by their first cell. It can be scrolled with the keyboard where it is too wide.
 pub(super) fn table(head: &[Cell], rows: impl Iterator<Item = Vec<Cell>>) -> Markup {
     html! {
-        div class="scroll" tabindex="0" {
+        div class="scroll" tabindex="0" role="group" aria-label=[head.first().map(|cell| &cell.text)] {
             table {
                 thead {
                     tr { @for cell in head { th scope="col" class=[cell.class] { (cell.text) } } }

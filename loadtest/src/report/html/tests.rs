@@ -89,6 +89,9 @@ fn charts_have_their_lines_and_the_same_values_as_a_table() {
     }
     assert!(html.contains("deliveries: 60 to 180, last 180</desc>"), "{html}");
     assert!(html.contains(">99.9 %</text>"), "{html}");
+    // Each chart over time names the phase.
+    let over_time = html.matches("id=\"over-time-").count() / 2;
+    assert_eq!((html.matches(">deliveries</text>").count(), over_time), (7, 7), "{html}");
     assert_eq!(html.matches("<details>").count(), 2);
     // A run without problems has no chart of them.
     assert!(!html.contains("over-time-problems"));
@@ -105,7 +108,7 @@ fn an_earlier_run_stands_beside_this_one() {
     report.compare_with(Baseline::load(file.path(), "fanout").expect("a baseline"), 10.0, false);
     let html = report.html();
     for part in [
-        r#"<th scope="row">CPU per delivery</th><td class="number">5.000</td><td class="number">7.500</td><td>µs</td><td class="number">+50.0 %</td><td class="bad">WORSE</td>"#,
+        r#"<th scope="row">server CPU per delivery</th><td class="number">5.000</td><td class="number">7.500</td><td>µs</td><td class="number">+50.0 %</td><td class="bad">WORSE</td>"#,
         "scheduled to socket, earlier run</li>",
         "1 of the values worse than in the earlier run.",
         "Marked beyond 10 %.",
@@ -113,6 +116,19 @@ fn an_earlier_run_stands_beside_this_one() {
         assert!(html.contains(part), "{part}\n{html}");
     }
     assert!(!html.contains("<script"));
+}
+
+#[test]
+fn seconds_without_a_reading_of_the_memory_leave_no_gap() {
+    let mut report = report();
+    let samples = [Some(80.0), None, Some(81.0)].into_iter().zip([1.0, 2.0, 3.0]);
+    let samples = samples.map(|(server_memory, seconds)| Sample { server_memory, ..sample(seconds) });
+    report.series(Series { samples: samples.collect() });
+    let html = report.html();
+    let chart = html.split("id=\"over-time-memory-desc\">").nth(1).and_then(|rest| rest.split("</figure>").next());
+    let chart = chart.expect("a chart");
+    assert!(chart.starts_with("hub: 80 to 81, last 81") && chart.contains("<polyline"), "{chart}");
+    assert!(!chart.contains("<circle"), "{chart}");
 }
 
 #[test]

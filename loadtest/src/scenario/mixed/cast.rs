@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,11 +34,12 @@ pub(super) struct Player {
 
 struct Account {
     player: Player,
-    /// Rotates with each renewal; none for an agent.
+    /// Rotates with each renewal; none for an agent, nor for the person of `--token`.
     refresh_token: Option<tokio::sync::Mutex<String>>,
 }
 
 /// Everybody, and who is where.
+#[derive(Default)]
 pub(super) struct Cast {
     agents: Vec<Account>,
     people: Vec<Account>,
@@ -99,10 +100,11 @@ struct Participant {
 
 impl Cast {
     pub(super) async fn create(context: &Context, arguments: &MixedArgs) -> Result<Self, Stop> {
-        let total = arguments.agents + arguments.people + arguments.sessions + arguments.guests;
-        let phase = Phase::start("principals", total as u64);
-        let created = Self::create_all(context, arguments, &phase).await;
-        created.map_err(|error| match error.downcast_ref::<BadStatus>() {
+        let phase = Phase::start("principals", (arguments.agents + arguments.people + arguments.sessions) as u64);
+        let mut cast = Self::default();
+        let Err(error) = cast.fill(context, arguments, &phase).await else { return Ok(cast) };
+        cast.retire(context).await;
+        Err(match error.downcast_ref::<BadStatus>() {
             Some(bad) if bad.status == 403 && bad.path.contains("/v1/manage/") => {
                 Stop::Usage("`mixed` needs a key with the permission `manage`, or --agents 0 --people 0".to_owned())
             }
@@ -110,40 +112,40 @@ impl Cast {
         })
     }
 
-    async fn create_all(context: &Context, arguments: &MixedArgs, phase: &Phase) -> Result<Self> {
+    async fn fill(&mut self, context: &Context, arguments: &MixedArgs, phase: &Phase) -> Result<()> {
         let api = &*context.api;
         let key = context.target.credential();
         let run = format!("{:08x}", fastrand::u32(..));
+        if let Some(token) = &arguments.token {
+            self.people.push(Account::given(api, token).await.context("the person of --token")?);
+        }
         let agents = (0..arguments.agents).map(|number| create_agent(api, key, format!("load-{run}-{number}")));
-        let agents: Vec<Account> = all(agents, phase).await?;
+        each(agents, phase, |agent| self.agents.push(agent)).await?;
         let people = (0..arguments.people).map(|number| create_person(api, key, format!("load-{run}-{number}")));
-        let people: Vec<Account> = all(people, phase).await?;
+        each(people, phase, |person| self.people.push(person)).await?;
+        let (agents, people) = (&self.agents, &self.people);
         let sessions = (0..arguments.sessions).map(|number| {
             let agent = match agents.len() {
                 0 => Player { side: Side::Agent, credential: key.clone(), id: String::new() },
-                agents_len => agents[number % agents_len].player.clone(),
+                all => agents[number % all].player.clone(),
             };
-            let members = people_of(&people, number);
+            let members = people_of(people, number);
             let guest = number < arguments.guests;
             async move { create_session(api, agent, members, guest).await }
         });
-        let made: Vec<(Session, Vec<Player>, Vec<String>)> = all(sessions, phase).await?;
-        let mut cast = Self {
-            agents,
-            people,
-            guests: arguments.guests.min(arguments.sessions),
-            sessions: Arc::from([]),
-            players: Vec::new(),
-            participants: Vec::new(),
-        };
-        let mut sessions = Vec::new();
+        let mut made = Vec::new();
+        each(sessions, phase, |session| made.push(session)).await?;
+        let mut sessions = Vec::with_capacity(made.len());
         for (session, players, participants) in made {
             sessions.push(session);
-            cast.players.push(players);
-            cast.participants.push(participants);
+            self.players.push(players);
+            self.participants.push(participants);
         }
-        cast.sessions = sessions.into();
-        Ok(cast)
+        self.sessions = sessions.into();
+        // After the agent and the people of each session.
+        let before = 1 + PEOPLE_IN_A_SESSION.min(self.people.len());
+        self.guests = self.players.iter().map(|players| players.len() - before).sum();
+        Ok(())
     }
 
     pub(super) fn principals(&self) -> usize {
@@ -156,7 +158,7 @@ impl Cast {
         let sends = |place: usize, player: &Player| player.side == Side::Human && place != PEOPLE_IN_A_SESSION;
         let senders = self.players.iter().flat_map(|players| players.iter().enumerate());
         let senders = senders.filter(|(place, player)| sends(*place, player)).count();
-        let mut seats = context.seats(&[], 0..number, Group::Main);
+        let mut seats = context.seats(&[], 0..number, Group::Steady);
         let places = self.players.iter().zip(&self.participants).enumerate().flat_map(|(session, (players, ids))| {
             players.iter().zip(ids).enumerate().map(move |(place, (player, id))| (session, place, player, id))
         });
@@ -195,7 +197,8 @@ impl Cast {
     pub(super) async fn retire(&self, context: &Context) -> usize {
         let key = context.target.credential();
         let agents = self.agents.iter().map(|account| format!("/v1/manage/agents/{}", account.player.id));
-        let people = self.people.iter().map(|account| format!("/v1/manage/humans/{}", account.player.id));
+        let people = self.people.iter().filter(|account| account.refresh_token.is_some());
+        let people = people.map(|account| format!("/v1/manage/humans/{}", account.player.id));
         let paths: Vec<String> = agents.chain(people).collect();
         let mut retired =
             futures::stream::iter(&paths).map(|path| context.api.delete(key, path)).buffer_unordered(CREATING);
@@ -208,6 +211,13 @@ impl Cast {
 }
 
 impl Account {
+    /// Somebody who is not of this run: the JWT is not renewed, and the person stays.
+    async fn given(api: &Api, token: &str) -> Result<Self> {
+        let credential = Credential::bearer(token)?;
+        let me: Made = get(api, &credential, "/v1/human/me").await?;
+        Ok(Self { player: Player { side: Side::Human, credential, id: me.id }, refresh_token: None })
+    }
+
     async fn renew(&self, api: &Api) -> Result<()> {
         let Some(refresh_token) = &self.refresh_token else { return Ok(()) };
         let mut token = refresh_token.lock().await;
@@ -297,6 +307,16 @@ async fn get<T: serde::de::DeserializeOwned>(api: &Api, credential: &Credential,
     api.request(credential, Method::GET, path, Bytes::new(), StatusCode::OK).await
 }
 
-async fn all<T>(futures: impl Iterator<Item = impl Future<Output = Result<T>>>, phase: &Phase) -> Result<Vec<T>> {
-    futures::stream::iter(futures).buffered(CREATING).inspect(|_| phase.advance(1)).try_collect().await
+/// Hands over each result in order; ends with the first error.
+async fn each<T>(
+    futures: impl Iterator<Item = impl Future<Output = Result<T>>>,
+    phase: &Phase,
+    mut take: impl FnMut(T),
+) -> Result<()> {
+    let mut results = futures::stream::iter(futures).buffered(CREATING);
+    while let Some(result) = results.next().await {
+        take(result?);
+        phase.advance(1);
+    }
+    Ok(())
 }

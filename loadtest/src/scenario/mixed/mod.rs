@@ -40,10 +40,10 @@ pub(super) async fn run(context: &Context, arguments: &MixedArgs) -> Result<Repo
 }
 
 async fn play(context: &Context, arguments: &MixedArgs, scaled: &MixedArgs, cast: &Arc<Cast>) -> Result<Report, Stop> {
-    let fleet = context.open_fleet(&cast.sessions, cast.seats(context, scaled), true).await?;
+    let fleet = context.open_seats(&cast.sessions, cast.seats(context, scaled), true).await?;
     let traffic = Traffic::new(context, scaled, cast).await?;
     let schedules = schedules(scaled);
-    fleet.follow_all(schedules.iter().take(2).copied().flatten().collect());
+    fleet.follow_here(schedules.iter().take(2).copied().flatten().collect());
     let renewing =
         tokio::spawn(Arc::clone(cast).renew(Arc::clone(&context.api), scaled.renew, Arc::clone(&context.problems)));
     let meter = context.meter()?;
@@ -73,7 +73,7 @@ async fn play(context: &Context, arguments: &MixedArgs, scaled: &MixedArgs, cast
     usage.report(&mut report);
     usage.report_per(&mut report, "usPerDelivery", "CPU per delivery", fleet.delivered());
     let mut ledgers = traffic.final_ledgers(context).await?;
-    fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;
+    fleet.finish(&mut ledgers).await?;
     Ok(report)
 }
 
@@ -82,7 +82,7 @@ fn report_fleet(report: &mut Report, fleet: &Fleet) {
     report.count(Section::Load, "deliveriesReplayed", "of them missed and replayed", fleet.replayed());
     report.count(Section::Load, "returns", "returns of sockets and event streams", fleet.back().count());
     report_causes(report, &fleet.causes());
-    report.latency("delivery", "scheduled to socket or stream", fleet.latency(Group::Main));
+    report.latency("delivery", "scheduled to socket or stream", fleet.latency(Group::Steady));
     report.latency("typing", "typing to others' sockets", fleet.typing());
     report.latency("receipt", "read mark to sockets", fleet.receipts());
     report.latency("back", "return to replay complete", fleet.back());

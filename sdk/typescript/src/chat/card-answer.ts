@@ -17,17 +17,19 @@ export interface CardAnswer {
   holdMs: number;
 }
 
-/** Hands an answer to the outbox; null while another one to the same question is on its way. */
+/** Hands an answer to the outbox; null while another one to the same question is on its way, or was signed before. */
 export function answerFromCard(outbox: Outbox, { sessionId, message, content, sealed, holdMs }: CardAnswer): Outgoing | null {
+  const settles = message.responseRequired;
+  const parent = openedOf(message)?.digest ?? null;
+  if (settles && outbox.signedFor(parent)) return null;
   const given = outbox.answerTo(message.id);
   if (given && given.problem === null && given.state !== "sent") return null;
   if (given) outbox.discard(given.id);
-  const settles = message.responseRequired;
   return outbox.add({
     sessionId,
     content: settles ? { ...content, outcome: content.outcome ?? outcomeOf(content.action) } : content,
     inReplyTo: message.id,
-    parent: openedOf(message)?.digest ?? null,
+    parent,
     about: preview(message),
     settles,
     from: "card",

@@ -60,8 +60,10 @@ export class Dispatch {
       if (this.options.isLoadingKeys?.()) throw new HiloopError(0, "KEYS_LOADING", "Your keys are being loaded.");
       throw new HiloopError(0, "NO_OWN_KEYS", "This conversation is encrypted, and your keys are not in this browser.");
     }
+    if (written.inReplyTo !== null && written.parent === null)
+      throw new HiloopError(0, "NOT_AUTHENTICATED", "The request that this is for can't be confirmed: it was kept without its signature.");
     const inReplyTo = await this.parentOf(written, sealing, conversation);
-    if (inReplyTo && written.parent && openedOf(inReplyTo)?.digest !== written.parent)
+    if (inReplyTo && openedOf(inReplyTo)?.digest !== written.parent)
       throw new HiloopError(0, "NOT_AUTHENTICATED", "The hub shows another request now than the one that was answered.");
     const problem = inReplyTo && settles ? sealing.mayAnswer(inReplyTo) : null;
     if (problem) throw new HiloopError(0, "NOT_AUTHENTICATED", problem);

@@ -105,16 +105,16 @@ export class History {
     );
   }
 
-  /** Loads everything, and keeps it during `work`. */
-  async withAll<T>(work: () => Promise<T>): Promise<T> {
+  /** Loads what is earlier, page by page, as long as it is wanted, and keeps it during `work`. */
+  async withEarlier(pages: number, isWanted: () => boolean, work: () => Promise<void> = async () => undefined): Promise<void> {
     this.held += 1;
     try {
-      for (let left = -1; this.isIncomplete && left !== this.source.timeline().left; ) {
+      for (let page = 0, left = -1; page < pages && this.isIncomplete && isWanted() && left !== this.source.timeline().left; page += 1) {
         left = this.source.timeline().left;
         await this.settled();
         await (this.source.timeline().hasGaps ? this.loadGap() : this.loadOlder());
       }
-      return await work();
+      await work();
     } finally {
       this.held -= 1;
     }

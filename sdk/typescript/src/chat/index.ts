@@ -13,6 +13,7 @@ export {
   type SocketOptions,
 } from "../socket.js";
 export type * from "../types.js";
+export { Admission, FOREIGN_EVENT } from "./admission.js";
 export { Feed } from "./feed.js";
 export { answerFromCard, type CardAnswer } from "./card-answer.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
@@ -23,9 +24,12 @@ export { type Decided, decidedBy } from "../decided.js";
 export {
   componentsOf,
   contentOf,
+  expectNotes,
   isSealedByScheme,
   isTitleOpened,
+  isUnchecked,
   isUnproven,
+  noteChecked,
   noteSealedSession,
   openedOf,
   type ReadMessage,
@@ -37,7 +41,7 @@ export {
 export type { MessageState, OpenedMessage } from "../e2e/messages.js";
 export { Outbox, type OutboxOptions } from "./outbox.js";
 export { MemoryOutboxStore, type OutboxStore } from "./outbox-store.js";
-export type { AnswerState, Outgoing, OutgoingState, Problem, Written } from "./outgoing.js";
+export { type AnswerState, mayBeAtHub, type Outgoing, type OutgoingState, type Problem, type Written } from "./outgoing.js";
 export { Rest, type TokenSource } from "./rest.js";
 export type { Audience, ChangedKey, News, Reply, Safety, SealedMessage, Sealing, SessionMemory, SessionNote } from "./sealing.js";
 export { type Encryption, SessionSeals } from "./session-seals.js";

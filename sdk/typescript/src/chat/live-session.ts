@@ -8,7 +8,7 @@ import { answerFromCard } from "./card-answer.js";
 import { Dispatch } from "./dispatch.js";
 import { Outbox } from "./outbox.js";
 import { MemoryOutboxStore } from "./outbox-store.js";
-import { type AnswerState, answerStateOf, type Outgoing } from "./outgoing.js";
+import { type AnswerState, answerStateOf, type Outgoing, type Written } from "./outgoing.js";
 import { History, PAGE } from "./history.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
@@ -19,6 +19,17 @@ import type { Sealing, SessionMemory } from "./sealing.js";
 import { type Encryption, SessionSeals } from "./session-seals.js";
 import { joinNames } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
+
+/** Pages that are loaded in one search for a message. */
+const SEARCHED_PAGES = 25;
+
+/** What words or a press are for, as the person saw it. */
+interface Shown {
+  id: string;
+  about: string;
+  /** Of its envelope; null where it is not encrypted. */
+  digest?: string | null;
+}
 
 export class LiveSession extends Emitter {
   phase: "loading" | "ready" | "failed" = "loading";
@@ -126,9 +137,15 @@ export class LiveSession extends Emitter {
     return this.seals.isBlocked;
   }
 
-  /** Whether a message names an earlier one that the hub did not deliver. */
-  mayMiss(message: Message): boolean {
-    return this.seals.mayMiss(message, this.timeline.wasSeenFrom(this.oldest));
+  /** Whether a message names an earlier one that the hub did not deliver, or has not delivered so far. */
+  missing(message: Message): "missing" | "not_loaded" | null {
+    if (this.seals.unknownSeen(message) === null) return null;
+    return this.timeline.wasSeenFrom(this.oldest) ? "missing" : "not_loaded";
+  }
+
+  /** Loads earlier pages until the message is here that this one names, or nothing earlier is left. */
+  async findSeen(message: Message): Promise<void> {
+    await this.history.withEarlier(SEARCHED_PAGES, () => this.seals.unknownSeen(message) !== null);
   }
 
   /** Passes the keys of what is encrypted on to a participant, after loading all of it; how many messages that were. */
@@ -136,10 +153,12 @@ export class LiveSession extends Emitter {
     const { session } = this;
     const { sealing } = this.seals;
     if (!session || !sealing) return 0;
-    return this.history.withAll(async () => {
+    let shared = 0;
+    await this.history.withEarlier(Infinity, () => true, async () => {
       await this.seals.settle();
-      return sealing.share(session, this.timeline.all(), participant);
+      shared = await sealing.share({ ...session, id: this.id }, this.timeline.all(), participant);
     });
+    return shared;
   }
 
   get hasOlder(): boolean {
@@ -285,7 +304,7 @@ export class LiveSession extends Emitter {
   }
 
   /** Says something: in answer to a question, as a remark on it (`settles` false), or by itself. */
-  say(text: string, { inReplyTo = null, settles = true }: { inReplyTo?: { id: string; about: string } | null; settles?: boolean } = {}): Outgoing {
+  say(text: string, { inReplyTo = null, settles = true }: { inReplyTo?: Shown | null; settles?: boolean } = {}): Outgoing {
     this.notice.stop();
     const answers = inReplyTo !== null && settles;
     return this.put(answers ? { text, outcome: "Answered" } : { text }, { inReplyTo, settles: answers, from: "composer", holdMs: 0 });
@@ -296,6 +315,11 @@ export class LiveSession extends Emitter {
     return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, holdMs });
   }
 
+  /** The answer that this person signed to a question: the hub has it, or may have it, whatever it shows. */
+  signedFor(message: Message): Written | null {
+    return this.outbox.signedFor(openedOf(message)?.digest ?? null);
+  }
+
   /** What is written now is never sent in plain text. */
   private get writesSealed(): boolean {
     return this.encryption !== "plain" || this.needsConsent;
@@ -303,12 +327,12 @@ export class LiveSession extends Emitter {
 
   private put(
     content: Content,
-    { inReplyTo, ...fields }: { inReplyTo: { id: string; about: string } | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
+    { inReplyTo, ...fields }: { inReplyTo: Shown | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
   ): Outgoing {
     const sealed = this.writesSealed;
-    const shown = inReplyTo && this.timeline.message(inReplyTo.id);
-    const parent = openedOf(shown)?.digest ?? null;
-    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, parent, about: inReplyTo?.about ?? null, sealed, ...fields });
+    // Not of what the hub shows under this id by now.
+    const { id = null, about = null, digest: parent = null } = inReplyTo ?? {};
+    return this.outbox.add({ sessionId: this.id, content, inReplyTo: id, parent, about, sealed, ...fields });
   }
 
   markRead(seq: number): void {
@@ -339,6 +363,7 @@ export class LiveSession extends Emitter {
     if (refused !== undefined) return refused;
     const unproven = this.unproven(message);
     if (unproven !== null) return unproven;
+    if (this.signedFor(message)) return "You have signed an answer to this request.";
     const { answerers } = message;
     if (!Array.isArray(answerers)) return null;
     const isMine = (id: string): boolean => {
@@ -408,7 +433,8 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
-  private receive(event: HubEvent): void {
+  private receive(received: HubEvent): void {
+    const event = this.rest.admission.event(this.id, received);
     const applied = this.timeline.apply(event);
     if (applied === "gap" && !this.resyncing) {
       this.resyncing = true;

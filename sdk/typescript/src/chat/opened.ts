@@ -26,6 +26,8 @@ const messages = new WeakMap<Envelope, ReadMessage>();
 const titles = new WeakMap<Envelope, string | null>();
 /** Conversations that are known to be encrypted. */
 const sealedSessions = new Set<string>();
+/** Conversations whose note was read; null where no notes are kept. */
+let checkedSessions: Set<string> | null = null;
 
 /** Whether an envelope says of itself that it is encrypted by the scheme of the SDKs. */
 export function isSealedByScheme(envelope: Envelope | null | undefined): boolean {
@@ -58,11 +60,33 @@ export function noteSealedSession(sessionId: string): void {
   sealedSessions.add(sessionId);
 }
 
+/**
+ * A page that keeps notes of conversations: before the note of one is read, nothing in clear text is taken for genuine
+ * there. It may be known as encrypted.
+ */
+export function expectNotes(): void {
+  checkedSessions ??= new Set();
+}
+
+/** What this browser knows of a conversation is known here too. */
+export function noteChecked(sessionId: string): void {
+  checkedSessions?.add(sessionId);
+}
+
+/** Whether a conversation is encrypted is not known yet. */
+export function isUnchecked(sessionId: string): boolean {
+  return checkedSessions !== null && !checkedSessions.has(sessionId) && !sealedSessions.has(sessionId);
+}
+
 /** Whether anybody, the hub too, may have written the message. */
 export function isUnproven(message: Message): boolean {
   const opened = openedOf(message);
   if (opened && opened.state !== "plain") return opened.state === "not_authenticated";
-  return sealedSessions.has(message.sessionId) && !isSealedByScheme(message.encryptedContent);
+  return isClearTextUnproven(message.sessionId) && !isSealedByScheme(message.encryptedContent);
+}
+
+function isClearTextUnproven(sessionId: string): boolean {
+  return sealedSessions.has(sessionId) || isUnchecked(sessionId);
 }
 
 export function isTitleOpened({ encryptedTitle }: Session): boolean {
@@ -77,7 +101,7 @@ export function setTitle({ encryptedTitle }: Session, title: string | null): voi
 export function titleTextOf({ id, title, encryptedTitle }: Pick<Session, "id" | "title" | "encryptedTitle">): string | null {
   if (isSealedByScheme(encryptedTitle)) return titles.get(encryptedTitle as Envelope) ?? null;
   // In clear text it is the hub's.
-  if (sealedSessions.has(id)) return null;
+  if (isClearTextUnproven(id)) return null;
   return title ?? textOf(encryptedTitle);
 }
 

@@ -23,6 +23,8 @@ export class OutboxItems {
   private readonly written = new Map<string, number>();
   /** Items that the store did not take: they live as long as the page. */
   private readonly unkept = new Set<string>();
+  /** What was signed, by the digest of its question. */
+  private readonly signed = new Map<string, Written>();
 
   constructor(private readonly options: OutboxItemsOptions) {
     this.store = new Promise((resolve) => (this.opened = resolve));
@@ -38,6 +40,25 @@ export class OutboxItems {
 
   of(sessionId: string): readonly Outgoing[] {
     return this.list.filter((item) => item.sessionId === sessionId);
+  }
+
+  /** The answer that was signed for a question. */
+  signedFor(digest: string | null): Written | null {
+    return digest === null ? null : (this.signed.get(digest) ?? null);
+  }
+
+  /** Keeps what is about to leave, unless another answer was signed for its question: returns the one that counts. */
+  async decide(written: Written): Promise<Written> {
+    const known = this.signedFor(written.parent) ?? (await this.decideInStore(written));
+    if (known.parent !== null) this.signed.set(known.parent, known);
+    this.options.changed();
+    return known;
+  }
+
+  /** Reads what other windows, and earlier pages, have signed. */
+  async readSigned(): Promise<void> {
+    for (const one of await (await this.store).decisions()) if (one.parent !== null) this.signed.set(one.parent, one);
+    this.options.changed();
   }
 
   /** Changes what is shown, not what is kept. */
@@ -106,9 +127,22 @@ export class OutboxItems {
   }
 
   async clear(): Promise<void> {
+    this.signed.clear();
     this.set([]);
     await (await this.store).clear();
     this.options.announce();
+  }
+
+  private async decideInStore(written: Written): Promise<Written> {
+    try {
+      return await (await this.store).decide(written);
+    } catch {
+      // The store is full or gone: it is known as long as the page lives.
+      this.isKept = false;
+      return written;
+    } finally {
+      this.options.announce();
+    }
   }
 
   private async write<T>(id: string, work: (store: OutboxStore) => Promise<T>): Promise<T> {

@@ -12,6 +12,10 @@ export interface OutboxStore {
   /** Deletes it unless it was claimed; whether it did. */
   withdraw(id: string): Promise<boolean>;
   remove(id: string): Promise<void>;
+  /** Keeps what was signed for a question (`parent`) beyond its item. The first one stays: returns that. */
+  decide(written: Written): Promise<Written>;
+  /** What was signed so. */
+  decisions(): Promise<Written[]>;
   /** Deletes everything of this person. */
   clear(): Promise<void>;
 }
@@ -19,6 +23,7 @@ export interface OutboxStore {
 /** For as long as the page lives. */
 export class MemoryOutboxStore implements OutboxStore {
   private readonly rows = new Map<string, { written: Written; isClaimed: boolean }>();
+  private readonly signed = new Map<string, Written>();
 
   async list(): Promise<Written[]> {
     return [...this.rows.values()].map(({ written }) => written);
@@ -47,7 +52,20 @@ export class MemoryOutboxStore implements OutboxStore {
     this.rows.delete(id);
   }
 
+  async decide(written: Written): Promise<Written> {
+    const { parent } = written;
+    if (parent === null) return written;
+    const first = this.signed.get(parent) ?? written;
+    this.signed.set(parent, first);
+    return first;
+  }
+
+  async decisions(): Promise<Written[]> {
+    return [...this.signed.values()];
+  }
+
   async clear(): Promise<void> {
+    this.signed.clear();
     this.rows.clear();
   }
 }

@@ -7,7 +7,19 @@ import { newKey } from "../http.js";
 import type { Actor, Message, OutgoingMessage } from "../types.js";
 import { OutboxItems } from "./outbox-items.js";
 import type { OutboxStore } from "./outbox-store.js";
-import { type Draft, isTooOldToRepeat, type Outgoing, outgoingFrom, type Problem, settlementOf, type Written, writtenFrom } from "./outgoing.js";
+import {
+  type Draft,
+  isDecision,
+  isTooOldToRepeat,
+  mayBeAtHub,
+  type Outgoing,
+  outgoingFrom,
+  type Problem,
+  settlementOf,
+  type Written,
+  writtenFrom,
+  writtenOf,
+} from "./outgoing.js";
 
 export interface OutboxOptions {
   /** `keep` stores the body before it leaves. */
@@ -24,6 +36,7 @@ export interface OutboxOptions {
 }
 
 const MAY_BE_SENT = "It was sent more than a day ago without a reply, and may have arrived. Look before you send it again.";
+const SIGNED_BEFORE = "You signed another answer to this request before, and the hub may have it. Only that one can be sent again.";
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export class Outbox extends Emitter {
@@ -71,6 +84,17 @@ export class Outbox extends Emitter {
     return this.items.list.findLast((item) => item.inReplyTo === messageId && item.settles && item.from === "card") ?? null;
   }
 
+  /** The answer that this person signed for a question, by its digest: the hub has it, or may have it. */
+  signedFor(digest: string | null): Written | null {
+    return this.items.signedFor(digest);
+  }
+
+  /** Sends a signed answer again: the same bytes. */
+  sendAgain(signed: Written): void {
+    if (this.items.find(signed.id)) return this.retry(signed.id);
+    void this.items.add(outgoingFrom({ ...signed, ...newKeyFor(signed), heldUntil: null }, this.now())).then(() => this.drain(signed.sessionId));
+  }
+
   /** What signing out would lose. */
   get unsent(): readonly Outgoing[] {
     return this.items.list.filter(({ state }) => state !== "sent");
@@ -102,16 +126,21 @@ export class Outbox extends Emitter {
   retry(id: string): void {
     const item = this.items.find(id);
     if (!item || item.state === "sending" || item.state === "sent") return;
-    this.renew(id, item.problem ? newAttempt() : {});
+    this.renew(id, item.problem ? (mayBeAtHub(item) ? newKeyFor(item) : newAttempt()) : {});
   }
 
-  /** Sends the words of an answer that came too late as a message that answers nothing. */
+  /** Sends the words of an answer that came too late, or whose question is not the one that was shown, as a message. */
   sendAsMessage(id: string): void {
-    const text = this.items.find(id)?.content.text;
-    if (text !== undefined) this.renew(id, { ...newAttempt(), content: { text }, settles: false, from: "composer" });
+    const { content, problem } = this.items.find(id) ?? {};
+    if (content?.text === undefined) return;
+    const alone = problem?.kind === "refused" ? { inReplyTo: null, parent: null, about: null } : {};
+    this.renew(id, { ...newAttempt(), ...alone, content: { text: content.text }, settles: false, from: "composer" });
   }
 
+  /** Not for a decision that the hub may have, before its question is settled. */
   discard(id: string): void {
+    const item = this.items.find(id);
+    if (item && mayBeAtHub(item) && item.problem?.kind !== "settled") return;
     void this.items.remove(id);
   }
 
@@ -153,6 +182,7 @@ export class Outbox extends Emitter {
 
   /** Another window has changed the store. */
   async reload(): Promise<void> {
+    await this.items.readSigned();
     await this.items.refresh();
     this.drainAll();
   }
@@ -219,9 +249,14 @@ export class Outbox extends Emitter {
       await this.refuse(id, { kind: "refused", code: "MAY_BE_SENT", text: MAY_BE_SENT });
       return true;
     }
+    const signed = item.settles ? this.items.signedFor(item.parent) : null;
+    if (signed && signed.id !== id) {
+      await this.refuse(id, { kind: "refused", code: "SIGNED_BEFORE", text: SIGNED_BEFORE });
+      return true;
+    }
     this.items.show(id, { state: "sending", error: null, heldUntil: null });
     try {
-      const message = await this.options.send(item, (body) => this.items.save(id, { body, attemptedAt: this.now() }));
+      const message = await this.options.send({ ...item, body: item.body ?? signed?.body ?? null }, (body) => this.keep(item, body));
       this.backoffs.delete(sessionId);
       this.items.show(id, { state: "sent", seq: message.seq });
       await this.items.removeKept(id);
@@ -229,6 +264,14 @@ export class Outbox extends Emitter {
     } catch (error) {
       return this.failed(item, error);
     }
+  }
+
+  /** Before its bytes leave. Of two decisions on one question only the first leaves, in whichever window it was made. */
+  private async keep(item: Outgoing, body: OutgoingMessage): Promise<void> {
+    const change = { body, attemptedAt: this.now() };
+    const signed = isDecision(item) ? await this.items.decide({ ...writtenOf(item), ...change, heldUntil: null, problem: null }) : item;
+    if (signed.id !== item.id) throw new HiloopError(0, "SIGNED_BEFORE", SIGNED_BEFORE);
+    await this.items.save(item.id, change);
   }
 
   private async failed(item: Outgoing, error: unknown): Promise<boolean> {
@@ -260,8 +303,11 @@ export class Outbox extends Emitter {
 
   private async settle(item: Outgoing, problem: Extract<Problem, { kind: "settled" }>): Promise<void> {
     const { content, from } = item;
-    // The same decision of the same person, made in another window: there is nothing to say.
-    const isSame = problem.by !== null && this.options.isMe(problem.by.id) && from === "card" && content.outcome === (problem.outcome ?? "Answered");
+    // The same decision of the same person, made in another window: there is nothing to say. Where it is encrypted, that
+    // is the hub's word.
+    const isPlain = !item.sealed && item.parent === null;
+    const isMine = problem.by !== null && this.options.isMe(problem.by.id);
+    const isSame = isPlain && isMine && from === "card" && content.outcome === (problem.outcome ?? "Answered");
     if (isSame) await this.items.remove(item.id);
     // Beside a seal the outcome in clear is the hub's word: what was decided is said by the card.
     else await this.refuse(item.id, item.sealed ? { ...problem, outcome: null } : problem);
@@ -295,6 +341,11 @@ function isUnfinished({ state }: Outgoing): boolean {
 /** The hub may have kept its refusal under the key. */
 function newAttempt(): Partial<Outgoing> {
   return { key: newKey(), body: null, attemptedAt: null, problem: null };
+}
+
+/** The signed bytes stay, under a key of which the hub has kept no refusal: they can't count twice. */
+function newKeyFor({ problem, key }: Written): Pick<Written, "key" | "problem"> {
+  return { key: problem ? newKey() : key, problem: null };
 }
 
 /** What the refusal of a late answer says. */

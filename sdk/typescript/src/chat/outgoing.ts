@@ -98,6 +98,16 @@ export function settlementOf({ status, response, outcome }: Message): Extract<Pr
   return { kind: "settled", status, by: response?.respondedBy ?? null, at: response?.respondedAt ?? null, outcome: chosen };
 }
 
+/** It decides a question that was shown with a signature: of several such answers the hub could choose one. */
+export function isDecision({ settles, parent }: Pick<Written, "settles" | "parent">): boolean {
+  return settles && parent !== null;
+}
+
+/** The signed bytes of a decision have left, or were about to: the hub may have them, whatever it says. */
+export function mayBeAtHub(written: Pick<Written, "settles" | "parent" | "attemptedAt">): boolean {
+  return isDecision(written) && written.attemptedAt !== null;
+}
+
 /** The hub keeps idempotency keys for 24 hours: after that a repetition could be a second message. */
 const KEY_MS = 23 * 3_600_000;
 

@@ -1,6 +1,7 @@
 // The human (and guest) endpoints over HTTP: bearer tokens, one retry after a refresh.
 import { HiloopError } from "../errors.js";
 import { type Credential, Http, newKey } from "../http.js";
+import { Admission } from "./admission.js";
 import type {
   Agent,
   Envelope,
@@ -25,7 +26,10 @@ const MAX_RETRIES = 3;
 const MAX_WAIT_MS = 5_000;
 
 export class Rest {
-  private readonly http: Http;
+  /** Everything that names a conversation comes through here. */
+  readonly admission = new Admission();
+  /** For calls of other parts of the page. */
+  readonly http: Http;
 
   constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "") {
     this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy });
@@ -35,16 +39,16 @@ export class Rest {
     return this.http.call("GET", "/v1/human/me");
   }
 
-  feed(page: number, pageSize = 50): Promise<Page<FeedItem>> {
-    return this.http.call("GET", "/v1/human/feed", { query: { page, pageSize } });
+  async feed(page: number, pageSize = 50): Promise<Page<FeedItem>> {
+    return this.admission.feed(await this.http.call<Page<FeedItem>>("GET", "/v1/human/feed", { query: { page, pageSize } }));
   }
 
   sessions(): Promise<Page<Session>> {
     return this.http.call("GET", "/v1/human/sessions");
   }
 
-  session(id: string): Promise<Session> {
-    return this.http.call("GET", at(id));
+  async session(id: string): Promise<Session> {
+    return this.admission.session(id, await this.http.call<Session>("GET", at(id)));
   }
 
   createSession(body: {
@@ -56,8 +60,8 @@ export class Rest {
     return this.http.call("POST", "/v1/human/sessions", { body, idempotencyKey: newKey() });
   }
 
-  closeSession(id: string): Promise<Session> {
-    return this.http.call("POST", at(id, "/close"), { body: {}, idempotencyKey: newKey() });
+  async closeSession(id: string): Promise<Session> {
+    return this.admission.session(id, await this.http.call<Session>("POST", at(id, "/close"), { body: {}, idempotencyKey: newKey() }));
   }
 
   agents(): Promise<Agent[]> {
@@ -91,16 +95,16 @@ export class Rest {
     return this.http.call("PUT", "/v1/human/key-backup", { body: backup });
   }
 
-  timeline(id: string, after: number, limit: number): Promise<TimelinePage> {
-    return this.http.call("GET", at(id, "/timeline"), { query: { after, limit } });
+  async timeline(id: string, after: number, limit: number): Promise<TimelinePage> {
+    return this.admission.timeline(id, await this.http.call<TimelinePage>("GET", at(id, "/timeline"), { query: { after, limit } }));
   }
 
-  message(id: string, messageId: string): Promise<Message> {
-    return this.http.call("GET", at(id, `/messages/${encodeURIComponent(messageId)}`));
+  async message(id: string, messageId: string): Promise<Message> {
+    return this.admission.message(id, messageId, await this.http.call<Message>("GET", at(id, `/messages/${encodeURIComponent(messageId)}`)));
   }
 
-  send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
-    return this.http.call("POST", at(id, "/messages"), { body: message, idempotencyKey });
+  async send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
+    return this.admission.message(id, null, await this.http.call<Message>("POST", at(id, "/messages"), { body: message, idempotencyKey }));
   }
 
   changePassword(current: string, fresh: string): Promise<void> {
@@ -109,6 +113,11 @@ export class Rest {
 
   signIns(): Promise<SignIn[]> {
     return this.http.all("/v1/human/sign-ins");
+  }
+
+  /** Signs out here and everywhere else. */
+  endAllSignIns(): Promise<void> {
+    return this.http.call("POST", "/v1/auth/logout", { body: { everywhere: true } });
   }
 
   endSignIn(id: string): Promise<void> {

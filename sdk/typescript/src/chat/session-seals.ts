@@ -5,6 +5,7 @@ import {
   forgetOpened,
   isSealedByScheme,
   isTitleOpened,
+  noteChecked,
   noteSealedSession,
   openedOf,
   setOpened,
@@ -90,7 +91,13 @@ export class SessionSeals {
     if (note?.isSealed) this.becomeSealed();
     else if (this.isSealed) await this.memory?.save(this.id, { isSealed: true });
     this.awaitsMemory = false;
+    noteChecked(this.id);
     this.source.changed();
+  }
+
+  /** It is not known yet whether it is encrypted: nothing in clear text is shown as genuine. */
+  get isUnchecked(): boolean {
+    return this.awaitsMemory && !this.isSealed;
   }
 
   use(sealing: Sealing | null): void {
@@ -129,7 +136,7 @@ export class SessionSeals {
     if (!session) return;
     if (isSealedByScheme(session.encryptedTitle)) this.becomeSealed();
     if (!this.sealing || isTitleOpened(session)) return;
-    this.sealing.titleOf(session).then(
+    this.sealing.titleOf({ ...session, id: this.id }).then(
       (title) => {
         setTitle(session, title);
         this.source.changed();
@@ -151,10 +158,11 @@ export class SessionSeals {
     await this.readAudience();
   }
 
-  /** Whether a message names an earlier one that was not delivered. `complete`: everything older is loaded. */
-  mayMiss(message: Message, complete: boolean): boolean {
-    const seen = openedOf(message)?.header?.seen ?? null;
-    return complete && seen !== null && this.queue.length === 0 && !this.digests.has(seen);
+  /** The digest of the message that its sender had read last, where the hub has not delivered that one. */
+  unknownSeen(message: Message): string | null {
+    const { state, header } = openedOf(message) ?? {};
+    const seen = state === "verified" ? (header?.seen ?? null) : null;
+    return seen !== null && !this.digests.has(seen) ? seen : null;
   }
 
   /** The message with this digest, where it is loaded and verified. */

@@ -1,7 +1,7 @@
 // What a conversation is called where several sources may name it.
 import { open, type Opened } from "../envelope.js";
 import type { Agent, Message, Participant, Session } from "../types.js";
-import { contentOf, isSealedByScheme, isUnproven, openedOf, titleTextOf } from "./opened.js";
+import { contentOf, isSealedByScheme, isUnchecked, isUnproven, openedOf, titleTextOf } from "./opened.js";
 
 interface Hints {
   agents?: readonly Agent[];
@@ -24,7 +24,7 @@ export function sessionTitle(session: Session, { agents = [], participants = [],
 export function preview(message: Message | null): string {
   if (!message) return "No messages yet";
   // Nothing of it, as if it had been written by whom the hub names.
-  if (isUnproven(message)) return "Not authenticated";
+  if (isUnproven(message)) return isUnchecked(message.sessionId) && openedOf(message)?.state !== "not_authenticated" ? "Being checked" : "Not authenticated";
   const { encryptedContent, encryptedComponents } = message;
   const text = contentOf(message)?.text ?? null;
   if (text !== null && text.trim() !== "") return oneLine(text);

@@ -170,10 +170,9 @@ export function scaleStories({ open, shot }) {
     await ready(page);
     const row = page.locator('[data-row="990"]');
     await row.waitFor();
-    const button = row.locator("button").first();
-    await button.focus();
     await row.getByTestId("unfold").click();
     await until("all lines", async () => (await row.innerText()).includes("line 1999"));
+    await row.locator("button").first().focus();
     await box(page).evaluate((el) => el.scrollBy(0, -60_000));
     await until("another place", async () => (await inView(page)).every(({ seq }) => seq < 960));
     equal(await row.count(), 1, "the row that is in use");

@@ -8,8 +8,10 @@ import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 import { onePressStories } from "./one-press.mjs";
+import { peopleStories } from "./people.mjs";
 import { policyStories } from "./policy.mjs";
 import { scaleStories } from "./scale.mjs";
+import { settingsStories } from "./settings.mjs";
 import { triageStories } from "./triage.mjs";
 
 let browser;
@@ -429,12 +431,14 @@ story("a person starts and closes a conversation", async () => {
 });
 
 lyingHubStories({ story, open, connected, shot });
+peopleStories({ story, open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 scaleStories({ open, shot });
 accessStories({ open, connected, shot, richHub });
 onePressStories({ open, connected, shot });
+settingsStories({ open, connected, shot, richHub });
 
 await runSuite({
   setup: async () => {

@@ -1,7 +1,7 @@
 // The rows of the timeline that are drawn: days, messages (those of one sender close together), small lines for other
 // events, and where the person left or something is not loaded. Space stands for the rows in between.
 import type { ComponentChild, VNode } from "preact";
-import { authorOf, isUnproven, type LiveSession, type Message, openedOf } from "@hiloop/sdk/chat";
+import { authorOf, isUnproven, type LiveSession, type Message, openedOf, readersOf } from "@hiloop/sdk/chat";
 import { holdMs } from "../client/undo";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
@@ -52,6 +52,7 @@ export function Entries({ live, rows, ranges, spaceOf, onAnswer }: Props): VNode
         hasKeys={live.seals.sealing !== null}
         missing={live.missing(message)}
         onFind={() => void live.findSeen(message)}
+        sealedFor={readers(live, message)}
         onReceipt={() => void saveReceipt(live, message)}
         readers={seq === lastMine ? names(live, seq) : null}
         onAnswer={onAnswer}
@@ -107,6 +108,12 @@ function Gap({ row, live }: { row: Row & { kind: "gap" }; live: LiveSession }): 
       </p>
     </div>
   );
+}
+
+/** Null where everyone could read it. */
+function readers(live: LiveSession, message: Message): string | null {
+  const reach = readersOf(message, live.participants);
+  return reach && `${reach.reached} of ${reach.total}`;
 }
 
 function names(live: LiveSession, seq: number): string {

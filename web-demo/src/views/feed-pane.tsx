@@ -11,13 +11,10 @@ import { useNow } from "./hooks";
 import { IconButton } from "./icon-button";
 import { AccountIcon, AdminIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
 import { useKeptRowFocus } from "./keep-row-focus";
-import { loaded } from "./loaded";
 import type { DialogName } from "./page-dialogs";
 import { RowAnswer } from "./row-answer";
 import { useRowPlaces } from "./steady-rows";
 import { UnsentProvider } from "./unsent-context";
-
-const Account = loaded(async () => (await import("./account")).Account);
 
 interface Props {
   app: AppState;
@@ -30,7 +27,6 @@ interface Props {
 
 export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
   const [filter, setFilter] = useState<Filter>("all");
-  const [managing, setManaging] = useState(false);
   const list = useRef<HTMLElement>(null);
   useKeptRowFocus(list);
   useRowPlaces(list);
@@ -90,14 +86,13 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
             <AdminIcon />
           </IconButton>
         )}
-        <IconButton label="Your account" testid="account" onPress={() => setManaging(true)}>
+        <IconButton label="Your settings" testid="account" onPress={() => onDialog("settings")}>
           <AccountIcon />
         </IconButton>
         <IconButton label="Sign out" testid="sign-out" onPress={() => void app.signOut()}>
           <SignOutIcon />
         </IconButton>
       </div>
-      {managing && <Account app={app} hub={hub} onClose={() => setManaging(false)} />}
     </div>
   );
 }

@@ -1,11 +1,12 @@
-// What there is to do about the encryption keys of the person at the page: a notice, and the dialog for it.
+// What there is to do about the encryption keys of whoever is at the page: a notice, and the dialog that it opens.
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Keys } from "../client/keys";
 import { useStore } from "./hooks";
-import { loaded } from "./loaded";
+import type { KeysStepsProps } from "./keys-steps";
+import { Loaded } from "./loaded";
 
-const KeysSetup = loaded(async () => (await import("./keys-setup")).KeysSetup);
+const steps = async () => (await import("./keys-steps")).KeysSteps;
 
 /** For as long as this tab lives. */
 export const LATER = "hiloop.keys.later";
@@ -40,7 +41,7 @@ export function KeysPrompt({ keys }: { keys: Keys }): VNode | null {
           Encryption does not work in this browser now: {keys.error}
         </p>
       )}
-      {open && <KeysSetup keys={keys} task={open} onTask={setOpen} onClose={later} />}
+      {open && <Loaded<KeysStepsProps> load={steps} keys={keys} task={open} onTask={setOpen} onClose={later} />}
     </>
   );
 }

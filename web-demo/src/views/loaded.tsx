@@ -1,18 +1,14 @@
-// A dialog whose script is loaded when it is first opened.
+// A dialog that is a script of its own: it opens once that is here.
 import type { ComponentType, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-interface Closable {
-  onClose: () => void;
-}
+type Props<P> = P & { load: () => Promise<ComponentType<P>> };
 
-export function loaded<P extends Closable>(load: () => Promise<ComponentType<P>>): (props: P) => VNode | null {
-  return function Loaded(props: P): VNode | null {
-    const [View, setView] = useState<ComponentType<P> | null>(null);
-    useEffect(() => {
-      // Out of reach: the next press tries again.
-      load().then((view) => setView(() => view), props.onClose);
-    }, []);
-    return View && <View {...props} />;
-  };
+export function Loaded<P extends { onClose: () => void }>({ load, ...props }: Props<P>): VNode | null {
+  const [View, setView] = useState<ComponentType<P> | null>(null);
+  useEffect(() => {
+    // Out of reach: the next press tries again.
+    load().then((view) => setView(() => view), props.onClose);
+  }, []);
+  return View && <View {...(props as unknown as P)} />;
 }

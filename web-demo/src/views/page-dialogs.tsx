@@ -1,22 +1,24 @@
-// The dialogs that the list and the keys open. Each is a script of its own.
-import type { VNode } from "preact";
+// The dialogs that the list and the keys open, each a script of its own.
+import type { ComponentType, VNode } from "preact";
 import type { Hub } from "../client/hub";
-import { loaded } from "./loaded";
+import type { AppState } from "./app-state";
+import { Loaded } from "./loaded";
 
-export type DialogName = "new" | "search" | "keys";
+export type DialogName = "new" | "search" | "keys" | "settings";
 
 export interface PageDialogProps {
+  app: AppState;
   hub: Hub;
   onClose: () => void;
 }
 
-const DIALOGS: Readonly<Record<DialogName, (props: PageDialogProps) => VNode | null>> = {
-  new: loaded(async () => (await import("./new-conversation")).NewConversation),
-  search: loaded(async () => (await import("./search-dialog")).SearchDialog),
-  keys: loaded(async () => (await import("./keys-dialog")).KeysDialog),
+const LOADERS: Readonly<Record<DialogName, () => Promise<ComponentType<PageDialogProps>>>> = {
+  new: async () => (await import("./new-conversation")).NewConversation,
+  search: async () => (await import("./search-dialog")).SearchDialog,
+  keys: async () => (await import("./keys-dialog")).KeysDialog,
+  settings: async () => (await import("./settings/settings")).Settings,
 };
 
 export function PageDialogs({ name, ...props }: PageDialogProps & { name: DialogName | null }): VNode | null {
-  const Named = name && DIALOGS[name];
-  return Named && <Named key={name} {...props} />;
+  return name && <Loaded key={name} load={LOADERS[name]} {...props} />;
 }

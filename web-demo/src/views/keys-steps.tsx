@@ -1,4 +1,4 @@
-// The dialog of encryption keys: made at the first sign-in, brought from another browser, or replaced.
+// The dialogs about one's own encryption keys: made at the first sign-in, brought from another browser, or replaced.
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useState } from "preact/hooks";
 import { messageOf } from "@hiloop/sdk/chat";
@@ -8,14 +8,14 @@ import { DialogActions } from "./dialog-actions";
 import type { KeysTask } from "./keys-prompt";
 import { RecoveryCode } from "./recovery-code";
 
-interface DialogProps {
+export interface KeysStepsProps {
   keys: Keys;
   task: KeysTask;
   onTask: (task: KeysTask | null) => void;
   onClose: () => void;
 }
 
-export function KeysSetup({ keys, task, onTask, onClose }: DialogProps): VNode {
+export function KeysSteps({ keys, task, onTask, onClose }: KeysStepsProps): VNode {
   const done = (): void => onTask(null);
   switch (task) {
     case "new":

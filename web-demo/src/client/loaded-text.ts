@@ -1,4 +1,5 @@
 // The text of the messages that this tab has loaded, for the search. In memory only: some of it was encrypted.
+import { verdictOf } from "./verdict";
 import { authorName, componentsOf, contentOf, isUnproven, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 
 export interface LoadedMessage {
@@ -32,11 +33,13 @@ export class LoadedText {
 }
 
 function textsOf(live: LiveSession): LoadedMessage[] {
-  return live.timeline.all().slice(-MAX_MESSAGES).map(loaded);
+  return live.timeline.all().slice(-MAX_MESSAGES).map((message) => loaded(message, live));
 }
 
-function loaded(message: Message): LoadedMessage {
+function loaded(message: Message, live: LiveSession): LoadedMessage {
   const said = isUnproven(message) ? [] : [contentOf(message)?.text ?? "", ...stringsIn(componentsOf(message))];
+  const verdict = verdictOf(message, (id) => live.isOwn(id), live.repliedTo(message) ?? null);
+  if (verdict !== null) return { id: message.id, sender: authorName(message), text: verdict, at: message.createdAt };
   const words = said.filter((text) => text.trim() !== "");
   return { id: message.id, sender: authorName(message), text: words.join(" ").slice(0, MAX_LENGTH) || preview(message), at: message.createdAt };
 }

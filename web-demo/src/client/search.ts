@@ -48,10 +48,15 @@ export function search(query: string, rows: readonly SearchRow[], loaded: Readon
 /** The part of a long text where the first word occurs. */
 function around(text: string, [word = ""]: readonly string[]): string {
   const at = Math.max(0, plain(text).indexOf(word) - BEFORE);
-  const part = text.slice(at, at + LENGTH).replace(/\s+/g, " ");
+  const part = withoutMarks(text.slice(at, at + LENGTH)).replace(/\s+/g, " ");
   return `${at > 0 ? "…" : ""}${part}${at + LENGTH < text.length ? "…" : ""}`;
 }
 
 function plain(text: string): string {
   return text.normalize("NFKD").replace(/\p{M}+/gu, "").toLowerCase();
+}
+
+/** Markdown as words: names such as `build_number` stay as they are. */
+function withoutMarks(markdown: string): string {
+  return markdown.replace(/\*+|`+|~~|^\s*[#>]+\s|(?<!\w)_+|_+(?!\w)/gm, "");
 }

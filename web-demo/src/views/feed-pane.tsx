@@ -117,6 +117,7 @@ function Group({ title, items, hub, openId }: GroupProps): VNode | null {
             item={item}
             request={hub.requests.of(item) ?? null}
             agents={hub.agents}
+            isMe={(id) => hub.isMe(id)}
             open={item.session.id === openId}
             now={now}
             onWanted={(messageId, byKey) => hub.want({ sessionId: item.session.id, messageId, focus: byKey })}

@@ -1,6 +1,7 @@
 // One conversation in the list: its title, who asks what in it, else its last message.
 import type { ComponentChildren, VNode } from "preact";
 import { type Agent, authorName, type FeedItem, isSealedByScheme, type Message, openedOf, preview, sessionTitle } from "@hiloop/sdk/chat";
+import { lineOf } from "../client/verdict";
 import { Avatar } from "./avatar";
 import { countdown, shortWhen } from "./format";
 
@@ -9,6 +10,7 @@ interface Props {
   /** The open request that it names; null where there is none, or none is known. */
   request: Message | null;
   agents: readonly Agent[];
+  isMe: (id: string | null) => boolean;
   open: boolean;
   now: number;
   /** It was opened while something waits in it; `byKey`: without a pointer. */
@@ -17,7 +19,7 @@ interface Props {
   children?: ComponentChildren;
 }
 
-export function FeedRow({ item, request, agents, open, now, onWanted, children }: Props): VNode {
+export function FeedRow({ item, request, agents, isMe, open, now, onWanted, children }: Props): VNode {
   const { session, lastMessage, pendingCount, unreadCount, highestPriority, nextDeadlineAt } = item;
   const title = sessionTitle(session, { agents, lastMessage });
   const urgent = highestPriority === "High" || highestPriority === "Urgent";
@@ -50,7 +52,7 @@ export function FeedRow({ item, request, agents, open, now, onWanted, children }
               </span>
             ) : (
               <span class="feed-preview" dir="auto">
-                {preview(lastMessage)}
+                {lineOf(lastMessage, isMe)}
               </span>
             )}
             {unreadCount > 0 && (

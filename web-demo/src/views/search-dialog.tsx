@@ -1,9 +1,10 @@
 // The search: conversations by title, messages by their text, as far as they are loaded.
 import type { TargetedKeyboardEvent, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { preview, sessionTitle } from "@hiloop/sdk/chat";
+import { sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import { type Hit, search, type SearchRow } from "../client/search";
+import { lineOf } from "../client/verdict";
 import { Dialog } from "./dialog";
 import { useStore } from "./hooks";
 import type { PageDialogProps } from "./page-dialogs";
@@ -70,7 +71,7 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
       </ul>
       <p class="search-reach" role="status" data-testid="search-reach">
         {hits.length === 0 && "Nothing found. "}
-        {items.length < total ? `Searched ${items.length} of ${total} conversations, and the messages opened in this tab. ` : "Messages count once their conversation was opened in this tab."}
+        {items.length < total ? `Searched ${items.length} of ${total} conversations, and the messages opened in this tab. ` : "Of conversations that were not opened in this tab, titles and last messages are searched."}
         {items.length < total && (
           <button type="button" class="link" onClick={() => void hub.feed.loadMore()}>
             Load more
@@ -81,10 +82,11 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
   );
 }
 
-function rowsOf({ feed, requests, agents }: Hub): SearchRow[] {
+function rowsOf(hub: Hub): SearchRow[] {
+  const { feed, requests, agents } = hub;
   return feed.items.map((item) => {
     const { session, lastMessage } = item;
     const shown = requests.of(item) ?? lastMessage;
-    return { sessionId: session.id, title: sessionTitle(session, { agents, lastMessage }), line: preview(shown), messageId: shown?.id ?? null };
+    return { sessionId: session.id, title: sessionTitle(session, { agents, lastMessage }), line: lineOf(shown, (id) => hub.isMe(id)), messageId: shown?.id ?? null };
   });
 }

@@ -1,0 +1,39 @@
+// One line for an answer in a list: what was decided, by whom, and the reason.
+import { authorName, authorOf, type ComponentNode, componentsOf, contentOf, decidedBy, isSealedByScheme, isUnproven, type Message, openedOf, type Outcome, outcomeOf, preview } from "@hiloop/sdk/chat";
+
+type IsMe = (id: string | null) => boolean;
+
+const MARKS: Record<Outcome, string> = { Approved: "✓", Rejected: "✗", Answered: "✓" };
+
+/** As `preview`, and answers say what they decided. */
+export function lineOf(message: Message | null, isMe: IsMe): string {
+  return (message && verdictOf(message, isMe)) ?? preview(message);
+}
+
+/**
+ * Null for what is no answer, and for what can't be read or proven here. `question`: where it is known, it says what could
+ * be decided; without it the answer's own word counts, which its author has signed.
+ */
+export function verdictOf(message: Message, isMe: IsMe, question: Message | null = null): string | null {
+  const isSealed = isSealedByScheme(message.encryptedContent);
+  const opened = isSealed ? openedOf(message) : undefined;
+  if (isUnproven(message) || (isSealed && opened?.state !== "verified")) return null;
+  const isAnswer = opened?.header ? opened.header.kind === "answer" : message.inReplyTo !== null;
+  const content = isAnswer ? contentOf(message) : null;
+  if (!content) return null;
+  const { action, text } = content;
+  // Beside a seal the outcome in clear is the hub's word.
+  const clear = isSealed ? undefined : (message.outcome ?? undefined);
+  const said = content.outcome ?? clear ?? (action === undefined ? null : outcomeOf(action));
+  if (!said) return null;
+  const outcome = question ? decidedBy(content, (componentsOf(question) ?? null) as ComponentNode | null, clear).outcome : byItself(said, action);
+  const who = isMe(authorOf(message).id) ? "you" : authorName(message);
+  const words = text?.trim() ? preview(message) : outcome === "Answered" ? (action ?? "") : "";
+  return `${MARKS[outcome]} ${outcome} by ${who}${words ? `: ${words}` : ""}`;
+}
+
+/** Another button than `approve` does not approve. */
+function byItself(said: Outcome, action: string | undefined): Outcome {
+  if (said === "Rejected" || action === "reject") return "Rejected";
+  return said === "Approved" && action !== undefined && action !== "approve" ? "Answered" : said;
+}

@@ -1,0 +1,59 @@
+// What a list says of an answer.
+import { expect, test } from "vitest";
+import { type Message, noteSealedSession, setOpened } from "@hiloop/sdk/chat";
+import { search } from "../src/client/search";
+import { lineOf, verdictOf } from "../src/client/verdict";
+
+const isMe = (id: string | null) => id === "me";
+const envelope = (value: unknown) => ({ scheme: "plain", ciphertext: btoa(JSON.stringify(value)), wrappings: [] });
+
+function answer(content: object, fields: object = {}): Message {
+  return { id: "a", sessionId: "plain", senderType: "Human", senderHumanId: "alex", senderName: "Alex", senderAgentId: null, senderGuestId: null, inReplyTo: "q", outcome: null, encryptedContent: envelope(content), encryptedComponents: null, ...fields } as unknown as Message;
+}
+
+test("an answer says what it decided, by whom, and why", () => {
+  const line = (content: object, fields?: object) => lineOf(answer(content, fields), isMe);
+  expect(line({ action: "approve", outcome: "Approved" }, { senderHumanId: "me" })).toBe("✓ Approved by you");
+  expect(line({ action: "reject", outcome: "Rejected", text: "It is **Friday**" })).toBe("✗ Rejected by Alex: It is Friday");
+  expect(line({ text: "eu-north", outcome: "Answered" })).toBe("✓ Answered by Alex: eu-north");
+  expect(line({ action: "tomorrow" })).toBe("✓ Answered by Alex: tomorrow");
+  expect(line({ values: { amount: 4 } }, { outcome: "Answered" })).toBe("✓ Answered by Alex");
+  // Another button than `approve`, whatever it says of itself.
+  expect(line({ action: "reject", outcome: "Approved" })).toBe("✗ Rejected by Alex");
+  expect(line({ action: "later", outcome: "Approved" })).toBe("✓ Answered by Alex: later");
+});
+
+test("a question back and a message are shown as they were written", () => {
+  expect(lineOf(answer({ text: "Which ones?" }), isMe)).toBe("Which ones?");
+  expect(lineOf(answer({ text: "Hello", outcome: "Approved" }, { inReplyTo: null }), isMe)).toBe("Hello");
+  expect(lineOf(null, isMe)).toBe("No messages yet");
+});
+
+test("where the question is known, it says what could be decided", () => {
+  const ask = (type: string) => ({ ...answer({ text: "?" }), id: "q", inReplyTo: null, encryptedComponents: envelope({ type, data: {} }) }) as Message;
+  const given = answer({ action: "approve", outcome: "Approved" });
+  expect(verdictOf(given, isMe, ask("approval"))).toBe("✓ Approved by Alex");
+  expect(verdictOf(given, isMe, ask("button_group"))).toBe("✓ Answered by Alex: approve");
+});
+
+test("in an encrypted conversation only a verified answer has a verdict, by its signer", () => {
+  noteSealedSession("sealed");
+  expect(verdictOf(answer({ action: "approve", outcome: "Approved" }, { sessionId: "sealed", outcome: "Approved" }), isMe)).toBeNull();
+  const sealed = (opened: object) => {
+    const message = answer({}, { sessionId: "sealed", outcome: "Approved", encryptedContent: { scheme: "hiloop/v2", ciphertext: "x", wrappings: [] } });
+    setOpened(message, opened as never);
+    return verdictOf(message, isMe);
+  };
+  const content = { action: "reject", outcome: "Rejected" };
+  const author = { type: "Human", id: "me", name: "Mira", inviter: null };
+  expect(sealed({ state: "verified", header: { kind: "answer", parent: "d" }, content, author, components: null })).toBe("✗ Rejected by you");
+  expect(sealed({ state: "verified", header: { kind: "message", parent: "d" }, content, author, components: null })).toBeNull();
+  expect(sealed({ state: "not_authenticated", header: { kind: "answer", parent: "d" }, content, author: null, components: null })).toBeNull();
+});
+
+test("the search finds a verdict, and shows no marks", () => {
+  const rows = [{ sessionId: "s", title: "Deploy", line: "✓ Approved by you", messageId: "a" }];
+  expect(search("approved", rows, new Map()).map(({ line }) => line)).toEqual(["✓ Approved by you"]);
+  const texts = new Map([["s", [{ id: "m", sender: "bot", text: "# News\nBuild **4.2.0** of `main` _passed_: build_number 7 > 6", at: "" }]]]);
+  expect(search("passed", rows, texts)[0]?.line.slice(0, 80)).toBe("bot: News Build 4.2.0 of main passed: build_number 7 > 6");
+});

@@ -80,6 +80,8 @@ export function triageStories({ open, connected, shot, richHub }) {
     equal(await row(page, "s-121").getAttribute("aria-current"), "page", "the row of the open conversation");
     equal(await row(page, "s-122").count(), 0, "rows of others beyond the page");
     await page.getByTestId("new-conversation").click();
+    equal([await page.locator("[data-testid=agents] :checked").count(), await page.getByTestId("create-conversation").isDisabled()], [0, true], "an agent that nobody has chosen");
+    await page.getByTestId("agents").getByText("deploy-bot").click();
     await page.getByTestId("create-conversation").click();
     await page.locator("[data-testid=feed-item][aria-current=page]").filter({ hasText: "Chat with deploy-bot" }).waitFor();
     await context.close();

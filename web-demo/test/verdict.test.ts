@@ -1,8 +1,10 @@
 // What a list says of an answer.
 import { expect, test } from "vitest";
-import { type Message, noteSealedSession, setOpened } from "@hiloop/sdk/chat";
+import { type Agent, type Message, noteSealedSession, setOpened } from "@hiloop/sdk/chat";
 import { search } from "../src/client/search";
-import { lineOf, verdictOf } from "../src/client/verdict";
+import { lastUsedFirst, noteUsed, onlyAgent } from "../src/client/used-agents";
+import { agentOf, lineOf, verdictOf } from "../src/client/verdict";
+import { MemoryStorage } from "./fakes";
 
 const isMe = (id: string | null) => id === "me";
 const envelope = (value: unknown) => ({ scheme: "plain", ciphertext: btoa(JSON.stringify(value)), wrappings: [] });
@@ -56,4 +58,23 @@ test("the search finds a verdict, and shows no marks", () => {
   expect(search("approved", rows, new Map()).map(({ line }) => line)).toEqual(["✓ Approved by you"]);
   const texts = new Map([["s", [{ id: "m", sender: "bot", text: "# News\nBuild **4.2.0** of `main` _passed_: build_number 7 > 6", at: "" }]]]);
   expect(search("passed", rows, texts)[0]?.line.slice(0, 80)).toBe("bot: News Build 4.2.0 of main passed: build_number 7 > 6");
+});
+
+test("a row names its agent, unless its title does", () => {
+  const agents = [{ id: "bot", name: "deploy-bot" }] as never;
+  const row = (createdByAgentId: string | null, lastMessage: Message | null = null) => ({ session: { id: "plain", createdByAgentId }, lastMessage }) as never;
+  expect(agentOf(row("bot"), agents, "Release 4.2")).toBe("deploy-bot");
+  expect(agentOf(row("bot"), agents, "Chat with deploy-bot")).toBeNull();
+  expect(agentOf(row(null), agents, "Release 4.2")).toBeNull();
+  expect(agentOf(row(null, answer({ text: "Hi" })), agents, "Release 4.2")).toBeNull();
+  expect(agentOf(row(null, answer({ text: "Hi" }, { senderType: "Agent", senderAgentId: "l", senderName: "ledger" })), agents, "Release 4.2")).toBe("ledger");
+});
+
+test("of several agents none is chosen beforehand, and the one used last comes first", () => {
+  Object.defineProperty(globalThis, "localStorage", { value: new MemoryStorage(), configurable: true });
+  const agents = ["a", "b", "c"].map((id) => ({ id, name: id })) as never as Agent[];
+  expect([onlyAgent(agents), onlyAgent(agents.slice(0, 1)), onlyAgent([])]).toEqual([null, "a", null]);
+  noteUsed("me", "b");
+  expect(lastUsedFirst(agents, "me").map(({ id }) => id)).toEqual(["b", "a", "c"]);
+  expect(lastUsedFirst(agents, "other").map(({ id }) => id)).toEqual(["a", "b", "c"]);
 });

@@ -1,5 +1,13 @@
 // One line for an answer in a list: what was decided, by whom, and the reason.
-import { authorName, authorOf, type ComponentNode, componentsOf, contentOf, decidedBy, isSealedByScheme, isUnproven, type Message, openedOf, type Outcome, outcomeOf, preview } from "@hiloop/sdk/chat";
+import { type Agent, authorName, authorOf, type ComponentNode, componentsOf, contentOf, decidedBy, type FeedItem, isSealedByScheme, isUnproven, type Message, openedOf, type Outcome, outcomeOf, preview } from "@hiloop/sdk/chat";
+
+/** The agent of a row, where its title does not name it already; null where none is known. */
+export function agentOf({ session, lastMessage }: FeedItem, agents: readonly Agent[], title: string): string | null {
+  const started = agents.find(({ id }) => id === session.createdByAgentId)?.name;
+  const wrote = lastMessage && !isUnproven(lastMessage) && authorOf(lastMessage).type === "Agent" ? authorOf(lastMessage).name : null;
+  const name = started ?? wrote ?? null;
+  return name !== null && title.includes(name) ? null : name;
+}
 
 type IsMe = (id: string | null) => boolean;
 

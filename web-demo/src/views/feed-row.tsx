@@ -1,7 +1,7 @@
 // One conversation in the list: its title, who asks what in it, else its last message.
 import type { ComponentChildren, VNode } from "preact";
 import { type Agent, authorName, type FeedItem, isSealedByScheme, type Message, openedOf, preview, sessionTitle } from "@hiloop/sdk/chat";
-import { lineOf } from "../client/verdict";
+import { agentOf, lineOf } from "../client/verdict";
 import { Avatar } from "./avatar";
 import { countdown, shortWhen } from "./format";
 
@@ -22,6 +22,7 @@ interface Props {
 export function FeedRow({ item, request, agents, isMe, open, now, onWanted, children }: Props): VNode {
   const { session, lastMessage, pendingCount, unreadCount, highestPriority, nextDeadlineAt } = item;
   const title = sessionTitle(session, { agents, lastMessage });
+  const agent = agentOf(item, agents, title);
   const urgent = highestPriority === "High" || highestPriority === "Urgent";
   return (
     <li>
@@ -52,6 +53,7 @@ export function FeedRow({ item, request, agents, isMe, open, now, onWanted, chil
               </span>
             ) : (
               <span class="feed-preview" dir="auto">
+                {agent && <span data-testid="feed-agent">{agent} · </span>}
                 {lineOf(lastMessage, isMe)}
               </span>
             )}

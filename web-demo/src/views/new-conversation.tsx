@@ -3,19 +3,20 @@ import type { TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
+import { lastUsedFirst, noteUsed, onlyAgent } from "../client/used-agents";
 import { Avatar } from "./avatar";
 import { Dialog } from "./dialog";
 import { DialogActions } from "./dialog-actions";
 import { goTo } from "./hooks";
 
 export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => void }): VNode {
-  const [agentId, setAgentId] = useState<string | null>(hub.agents[0]?.id ?? null);
+  const [agentId, setAgentId] = useState<string | null>(onlyAgent(hub.agents));
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
 
   useEffect(() => {
     hub.loadAgents().then(
-      () => setAgentId((id) => id ?? hub.agents[0]?.id ?? null),
+      () => setAgentId((id) => id ?? onlyAgent(hub.agents)),
       (failure: unknown) => setError(messageOf(failure)),
     );
   }, [hub]);
@@ -42,6 +43,7 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
     setBusy(true);
     try {
       const session = await hub.newSession(chosen, title || defaultTitle(chosen.name), isSealed);
+      noteUsed(hub.me?.id ?? "", chosen.id);
       onClose();
       goTo(session.id);
     } catch (failure) {
@@ -56,7 +58,7 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
         <fieldset class="agents" data-testid="agents">
           <legend>With which agent?</legend>
           {hub.agents.length === 0 && <p class="hint">There are no agents yet. One appears here once it has used its key.</p>}
-          {hub.agents.map((agent) => (
+          {lastUsedFirst(hub.agents, hub.me?.id ?? "").map((agent) => (
             <label class="agent-choice" key={agent.id}>
               <input
                 type="radio"
@@ -75,7 +77,7 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
         </fieldset>
         <label>
           Title
-          <input name="title" data-testid="title" maxLength={200} placeholder={chosen ? defaultTitle(chosen.name) : ""} />
+          <input name="title" data-testid="title" maxLength={200} placeholder="What do you want to know?" />
         </label>
         {chosen && isSealed !== null && (
           <p class="hint" data-testid="new-encryption" data-sealed={isSealed}>

@@ -1,7 +1,7 @@
 // The head of a conversation: its title, who takes part, and the way to close it.
 import type { VNode } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { type LiveSession, messageOf } from "@hiloop/sdk/chat";
+import { joinNames, type LiveSession, messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
@@ -32,6 +32,8 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
   });
   const { session, participants } = live;
   const online = participants.filter((one) => one.online).length;
+  const agents = joinNames(participants.flatMap(({ type, name }) => (type === "Agent" && name ? [name] : [])));
+  const named = title.includes(agents) ? "" : agents;
   const active = session?.status === "Active";
   return (
     <header class="session-header">
@@ -46,6 +48,7 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         </h1>
         <p>
           {session && !active && <span class="tag">{session.status}</span>}
+          {named && <span data-testid="session-agents">{named}, </span>}
           {participants.length > 0 && `${participants.length} taking part, ${online} here`}
         </p>
       </div>

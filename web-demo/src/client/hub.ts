@@ -28,6 +28,8 @@ import {
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
+import { Kept } from "./kept";
+import type { KeptStore } from "./kept-store";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
 import { RowAnswers } from "./row-answers";
@@ -64,6 +66,8 @@ export class Hub extends Emitter {
   /** What the search finds in conversations. */
   readonly texts = new LoadedText();
   readonly keys: Keys;
+  /** For reading while the hub is out of reach. */
+  readonly kept: Kept;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
   wanted: Wanted | null = null;
@@ -85,7 +89,18 @@ export class Hub extends Emitter {
   constructor({ auth, fetch, connect, lock }: HubOptions) {
     super();
     this.isGuest = auth.kind === "guest";
-    this.rest = new Rest(auth, fetch);
+    const isBefore = (): boolean => this.socket.connections === 0;
+    this.kept = new Kept(keptOf(auth.subject), isBefore);
+    const token = async (): Promise<string> => {
+      try {
+        return await auth.token();
+      } catch (error) {
+        // Out of reach, it can't be renewed: what is kept needs no good one.
+        if (isBefore() && error instanceof NetworkError && auth.lastToken !== null) return auth.lastToken;
+        throw error;
+      }
+    };
+    this.rest = new Rest({ token, refresh: (stale) => auth.refresh(stale) }, this.kept.fetch(fetch));
     expectNotes();
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
@@ -138,6 +153,7 @@ export class Hub extends Emitter {
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.keys.dispose();
     this.unsent.dispose();
+    this.kept.dispose();
     this.current?.dispose();
     this.feed.dispose();
     this.requests.dispose();
@@ -160,14 +176,25 @@ export class Hub extends Emitter {
     if (id !== null) {
       const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who), this.unsent.outbox);
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
-      live.onEnded = () => this.feed.refreshSoon();
+      live.onEnded = () => {
+        void this.kept.drop(id);
+        this.feed.refreshSoon();
+      };
+      live.onEvent = (event) => this.kept.event(id, event);
       this.current = live;
       void live.remember(this.keys.memory);
       live.useSealing(this.keys.sealing);
       if (!this.isGuest) live.listen(() => this.includeCurrent());
-      void live.start();
+      void live.start().then(() => this.showKept(live));
     }
     this.changed();
+  }
+
+  /** The end of the conversation's timeline as it was kept, where its session was read from there too. */
+  private async showKept(live: LiveSession): Promise<void> {
+    if (this.kept.shownAt === null) return;
+    const events = await this.kept.events(live.id);
+    if (this.current === live && this.kept.shownAt !== null) live.showKept(events);
   }
 
   /** Brings a message into view with the next drawing of its conversation. */
@@ -340,9 +367,15 @@ export class Hub extends Emitter {
   private socketChanged(): void {
     if (this.socket.connections === this.connections) return;
     this.connections = this.socket.connections;
+    this.kept.connected();
     if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
     this.current?.connected();
     this.unsent.outbox.wake();
   }
+}
+
+/** Nothing is kept of guests: their links are opened in browsers of others. */
+async function keptOf(person: string | null): Promise<KeptStore | null> {
+  return person === null ? null : (await import("./kept-store")).IndexedKeptStore.open(person);
 }

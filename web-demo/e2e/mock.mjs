@@ -9,7 +9,9 @@ import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 import { onePressStories } from "./one-press.mjs";
+import { peopleStories } from "./people.mjs";
 import { policyStories } from "./policy.mjs";
+import { settingsStories } from "./settings.mjs";
 import { triageStories } from "./triage.mjs";
 
 let browser;
@@ -430,12 +432,14 @@ story("a person starts and closes a conversation", async () => {
 });
 
 lyingHubStories({ story, open, connected, shot });
+peopleStories({ story, open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
 keptStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 accessStories({ open, connected, shot, richHub });
 onePressStories({ open, connected, shot });
+settingsStories({ open, connected, shot, richHub });
 
 await runSuite({
   setup: async () => {

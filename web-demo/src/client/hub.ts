@@ -33,6 +33,7 @@ import type { KeptStore } from "./kept-store";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
 import { RowAnswers } from "./row-answers";
+import { SpaceKeySetting } from "./space-key";
 import { Unsent } from "./unsent";
 import { LoadedText } from "./loaded-text";
 import { Notifier } from "./notifier";
@@ -70,6 +71,8 @@ export class Hub extends Emitter {
   readonly kept: Kept;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
+  /** Once it is known whose it is. */
+  spaceKey: SpaceKeySetting | null = null;
   wanted: Wanted | null = null;
   me: Me | null = null;
   agents: Agent[] = [];
@@ -85,28 +88,34 @@ export class Hub extends Emitter {
   /** The conversations whose notes were read. */
   private readonly looked = new Set<string>();
   private readonly stopAuth: () => void;
+  /** Ends the calls that are under way with the sign-in that they belong to. */
+  private readonly ended = new AbortController();
 
   constructor({ auth, fetch, connect, lock }: HubOptions) {
     super();
     this.isGuest = auth.kind === "guest";
+    const person = auth.person();
     const isBefore = (): boolean => this.socket.connections === 0;
     this.kept = new Kept(keptOf(auth.subject), isBefore);
+    const { lastToken } = auth;
     const token = async (): Promise<string> => {
       try {
-        return await auth.token();
+        return await person.token();
       } catch (error) {
         // Out of reach, it can't be renewed: what is kept needs no good one.
-        if (isBefore() && error instanceof NetworkError && auth.lastToken !== null) return auth.lastToken;
+        if (isBefore() && error instanceof NetworkError && lastToken !== null) return lastToken;
         throw error;
       }
     };
-    this.rest = new Rest({ token, refresh: (stale) => auth.refresh(stale) }, this.kept.fetch(fetch));
+    this.rest = new Rest({ token, refresh: (stale) => person.refresh(stale) }, this.kept.fetch(fetch), "", this.ended.signal);
     expectNotes();
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
     this.unsent = new Unsent({
       rest: this.rest,
       lock,
+      owner: person.owner,
+      signIn: () => person.signIn(),
       isMe: (id) => this.isMe(id),
       conversation: (id) => (this.current?.id === id && this.current.phase === "ready" ? this.current : null),
       sealing: () => this.keys.sealing,
@@ -123,12 +132,12 @@ export class Hub extends Emitter {
     });
     this.socket = new HubSocket({
       connect,
-      token: () => auth.token(),
-      refresh: (stale) => auth.refresh(stale),
+      token: () => person.token(),
+      refresh: (stale) => person.refresh(stale),
       verify: () => this.rest.me(),
     });
     this.stopAuth = auth.onChange((change) => {
-      if (change.type === "token") this.socket.tokenChanged(change.token);
+      if (change.type === "token" && person.isMine(change.token)) this.socket.tokenChanged(change.token);
     });
     this.socket.listen(() => this.socketChanged());
   }
@@ -149,6 +158,7 @@ export class Hub extends Emitter {
   }
 
   dispose(): void {
+    this.ended.abort();
     this.stopAuth();
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.keys.dispose();
@@ -222,13 +232,19 @@ export class Hub extends Emitter {
   /** `sealed`: encrypted from its title on, as the person was promised. */
   async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
     const participants = [{ type: "Agent" as const, agentId: agent.id }];
-    if (!sealed) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    // Whom the person named takes part, and nobody else before they agree.
+    const people = this.me ? { people: [this.me.id, agent.id] } : {};
+    if (!sealed) {
+      const session = await this.rest.createSession({ ...(title ? { title } : {}), participants });
+      await (await this.keys.memory)?.save(session.id, people);
+      return this.opened(session);
+    }
     const { sealing } = this.keys;
     if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
     const id = await this.keys.newSessionId();
     const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
     // Before the hub sees it: whatever it returns, nothing is written there in plain text.
-    await (await this.keys.memory)?.save(id, { isSealed: true });
+    await (await this.keys.memory)?.save(id, { isSealed: true, ...people });
     const session = await this.rest.createSession({ id, encryptedTitle, participants });
     if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
     noteSealedSession(id);
@@ -274,10 +290,12 @@ export class Hub extends Emitter {
     if (this.me) void this.keys.start(this.me);
     if (this.me) void this.unsent.start(this.me.id);
     if (this.me) this.notifier.identify(this.me.id);
+    if (this.me) this.spaceKey ??= new SpaceKeySetting(this.me.id);
     this.changed();
   }
 
   private identifyLater(): void {
+    if (this.ended.signal.aborted) return;
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.identifyTimer = setTimeout(() => void this.identify(), this.backoff.next());
   }
@@ -370,6 +388,8 @@ export class Hub extends Emitter {
     this.kept.connected();
     if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
+    // Who takes part may have changed without this page: it is read again before anything is sealed.
+    if (this.current) this.keys.sealing?.forgetParticipants(this.current.id);
     this.current?.connected();
     this.unsent.outbox.wake();
   }

@@ -38,7 +38,7 @@ export class Kept extends Emitter {
       try {
         reply = await fetcher(input, init);
       } catch (error) {
-        const kept = this.isBefore() ? await this.reply(name, path) : undefined;
+        const kept = this.isBefore() && !this.isOver ? await this.reply(name, path) : undefined;
         if (kept === undefined) throw error;
         return new Response(kept, { headers: { "content-type": "application/json" } });
       }

@@ -2,14 +2,15 @@
 // again. Another one can't, because the hub could choose between the two.
 import type { VNode } from "preact";
 import type { Message, Outgoing, Written } from "@hiloop/sdk/chat";
-import { signedName } from "./problem-text";
+import { isAsked, signedName } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 /** One that is on its way, or that the hub refused. */
 export function AnswerHandedOver({ item, message }: { item: Outgoing; message: Message | null }): VNode {
   const { outbox } = useUnsent();
   const { problem, error } = item;
-  const said = problem?.kind === "refused" ? `The hub says: ${problem.text}` : (error ?? "It has not confirmed it yet.");
+  const asks = problem?.kind === "refused" && isAsked(problem.code);
+  const said = problem?.kind === "refused" ? (asks ? problem.text : `The hub says: ${problem.text}`) : (error ?? "It has not confirmed it yet.");
   return (
     <p class="message-state given" data-testid="signed" data-state={item.state}>
       <span role={problem ? "alert" : "status"}>
@@ -18,6 +19,11 @@ export function AnswerHandedOver({ item, message }: { item: Outgoing; message: M
       <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(item.id)}>
         {problem ? "Send it again" : "Try now"}
       </button>
+      {asks && (
+        <button type="button" class="link" data-testid="discard" onClick={() => outbox.discard(item.id)}>
+          Don't send it
+        </button>
+      )}
     </p>
   );
 }

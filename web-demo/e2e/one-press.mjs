@@ -97,8 +97,14 @@ export function onePressStories({ open, connected, shot }) {
     await press(page, "deploy", "approve");
     await row(page, "deploy").locator("[data-testid=given][data-state=held]").waitFor();
     await shot(page, "one-press-undo");
-    await row(page, "deploy").getByTestId("undo").click();
-    await action(page, "deploy", "approve").waitFor();
+    const places = () => row(page, "deploy").getByTestId("row-action").evaluateAll((all) => all.map((one) => [one.getAttribute("aria-disabled"), one.getBoundingClientRect().top]));
+    const held = await places();
+    const [undo, reject] = await Promise.all([row(page, "deploy").getByTestId("undo").boundingBox(), action(page, "deploy", "reject").boundingBox()]);
+    equal([held.map(([disabled]) => disabled), undo.y >= reject.y + reject.height], [["true", "true"], true], "buttons meanwhile, with the undo below them");
+    // The second tap of a double one meets nothing else.
+    await row(page, "deploy").getByTestId("undo").dblclick();
+    await row(page, "deploy").getByTestId("undo").waitFor({ state: "detached" });
+    equal(await places(), held.map(([, top]) => ["false", top]), "buttons after it");
     equal(hub.posts, [], "what was sent");
     // Alex answers while the next press is held.
     await press(page, "deploy", "reject");

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { authorName, type FeedItem, type Message, preview } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import { variantOf } from "../components/action-button";
+import { quickQuestion } from "../client/quick-question";
 import type { Choice } from "../components/choices";
 import { AnswerGiven } from "./answer-given";
 import { AnswerNotSent } from "./answer-not-sent";
@@ -29,17 +30,16 @@ export function RowAnswer({ hub, item, request }: Props): VNode | null {
       </Box>
     );
   }
-  if (given && given.inReplyTo === request?.id) {
-    return <Box>{given.state === "sent" ? <p class="message-state">Sent</p> : <AnswerGiven item={given} message={request} />}</Box>;
-  }
-  const question = rows.question(item, request);
+  const sending = given && given.inReplyTo === request?.id ? given : null;
+  // The buttons stay in their places meanwhile: the second tap of a double one must not meet another button.
+  const question = sending && request ? quickQuestion(request) : rows.question(item, request);
   if (!question || !request) return null;
   const asks = `${authorName(request)} asks: ${question.title}`;
   const press = async (choice: Choice, { detail, currentTarget }: TargetedMouseEvent<HTMLButtonElement>): Promise<void> => {
     // By a pointer; a key presses what has the focus.
     const isMissed = detail > 0 && !isSteady(currentTarget);
     setMoved(isMissed);
-    if (busy || isMissed) return;
+    if (busy || sending || isMissed) return;
     setBusy(true);
     await rows.answer(item, request, choice);
     setBusy(false);
@@ -56,17 +56,18 @@ export function RowAnswer({ hub, item, request }: Props): VNode | null {
           <button
             key={i}
             type="button"
-            class={`button small ${variantOf(choice.variant)}`}
+            class={`button small ${variantOf(choice.variant)} ${sending?.content.action === choice.action ? "chosen" : ""}`}
             data-testid="row-action"
             data-row-action={choice.action}
-            aria-disabled={busy}
+            aria-disabled={busy || sending !== null}
             onClick={(event) => void press(choice, event)}
           >
             <span dir="auto">{choice.label}</span>
           </button>
         ))}
       </div>
-      {moved && (
+      {sending && (sending.state === "sent" ? <p class="message-state">Sent</p> : <AnswerGiven item={sending} message={request} />)}
+      {moved && !sending && (
         <p class="message-state" role="status" data-testid="row-moved">
           The list has just moved. Press again if you mean this one.
         </p>

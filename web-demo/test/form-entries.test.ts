@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { Drafts } from "../src/components/form/drafts";
 import { check, type Entry, keptEntries, presetsOf, UNREADABLE } from "../src/components/form/entries";
 import { fieldsOf, localTimeOf } from "../src/components/form/fields";
+import { helpOf } from "../src/components/form/field-row";
 import { wordsOf } from "../src/components/form/given-values";
 
 const checked = (field: Record<string, unknown>, entry: Entry) => {
@@ -127,4 +128,12 @@ test("what only a tab has ends when somebody else takes the tab over; what the b
   drafts.leaveTab();
   expect([drafts.load({ key: "ada.sealed", keep: "tab" }), drafts.load({ key: "bob.m", keep: "browser" })]).toEqual([null, null]);
   expect(drafts.load({ key: "ada.m", keep: "browser" })).toEqual(entries);
+});
+
+test("the limits of a number are told beforehand", () => {
+  const help = (field: object) => helpOf(fieldsOf({ fields: [{ name: "n", type: "number", ...field }] })[0]!);
+  expect([{ min: 1, max: 500 }, { min: 0 }, { max: 2.5 }, { integer: true }, { integer: true, min: 1, help: "Of the invoice." }, {}].map(help)).toEqual([
+    "From 1 to 500.", "At least 0.", "At most 2.5.", "A whole number.", "Of the invoice. A whole number at least 1.", "",
+  ]);
+  expect(help({ type: "text", min: 1, max: 5 })).toBe("");
 });

@@ -10,7 +10,7 @@ export function AnswerGiven({ item, message }: { item: Outgoing; message: Messag
   const { outbox } = useUnsent();
   const { state, heldUntil, content } = item;
   const now = useNow(200, state === "held");
-  const label = content.action === undefined ? "Your answer" : (actionLabel(componentsOf(message), content.action) ?? content.action);
+  const label = content.action === undefined ? (content.outcome === "Rejected" ? "Decline" : "Your answer") : (actionLabel(componentsOf(message), content.action) ?? content.action);
   const left = heldUntil === null ? 0 : Math.max(0, Math.ceil((heldUntil - now) / 1_000));
   if (state === "held" && left > 0) {
     return (

@@ -95,6 +95,11 @@ function ContentFields({ content, replied }: { content: Content; replied: Messag
           <OutcomeMark outcome={outcome} /> <span dir="auto">{labelOf(content.action, replied)}</span>
         </p>
       )}
+      {content.outcome === "Rejected" && content.action === undefined && !content.values && (
+        <p class="chosen-action" data-testid="declined">
+          <OutcomeMark outcome="Rejected" /> Declined
+        </p>
+      )}
       {content.values && <GivenValues fields={formFields(componentsOf(replied))} values={content.values} />}
     </>
   );

@@ -66,11 +66,20 @@ function Label({ field }: { field: Field }): VNode {
 }
 
 /** The agent's help, and what one can't see from the control. */
-function helpOf({ help, type, minLength, maxLength }: Field): string {
+export function helpOf({ help, type, integer, min, max, minLength, maxLength }: Field): string {
   const zone = type === "datetime" ? `In your time zone (${Intl.DateTimeFormat().resolvedOptions().timeZone}).` : "";
   const isText = type === "text" || type === "textarea";
   const least = minLength > 1 ? `at least ${minLength.toLocaleString()}` : "";
   const most = Number.isFinite(maxLength) ? `at most ${maxLength.toLocaleString()}` : "";
   const length = isText && (least || most) ? `${[least, most].filter(Boolean).join(", ").replace(/^a/, "A")} characters.` : "";
-  return [help, zone, length].filter(Boolean).join(" ");
+  const range = type === "number" ? rangeOf(integer, min, max) : "";
+  return [help, zone, length, range].filter(Boolean).join(" ");
+}
+
+function rangeOf(integer: boolean, min: number | null, max: number | null): string {
+  const [least, most] = [min, max].map((limit) => limit?.toLocaleString(undefined, { maximumFractionDigits: 10 }));
+  const what = integer ? "A whole number" : "";
+  const limits = least && most ? `from ${least} to ${most}` : least ? `at least ${least}` : most ? `at most ${most}` : "";
+  const words = [what, limits].filter(Boolean).join(" ");
+  return words && `${words[0]?.toUpperCase()}${words.slice(1)}.`;
 }

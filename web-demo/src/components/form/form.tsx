@@ -89,12 +89,17 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
           <button type="submit" class="button primary" data-testid="submit-form" aria-disabled={busy}>
             <span dir="auto">{submitLabel}</span>
           </button>
+          {settles && (
+            <button type="button" class="button quiet" data-testid="decline-form" aria-disabled={busy} onClick={() => !busy && answer({ outcome: "Rejected" })}>
+              Decline
+            </button>
+          )}
           <p class="form-note" role="status">
             {problems.size > 0 && <span class="field-problem">{problems.size === 1 ? "One entry needs a change." : `${problems.size} entries need a change.`}</span>}
           </p>
         </div>
       )}
-      {enabled && isKept && (
+      {enabled && isKept && !busy && (
         <p class="form-note" data-testid="form-kept" data-keep={place.keep}>
           {place.keep === "tab"
             ? "Not sent yet. Because this conversation is encrypted, your entries are kept in this tab only and are gone when you close it."

@@ -1,6 +1,7 @@
 // A form that is settled: the values that were given, and what one had entered oneself and not sent.
 import type { VNode } from "preact";
 import { useContext, useEffect, useMemo, useState } from "preact/hooks";
+import type { Content } from "@hiloop/sdk/chat";
 import { AnsweringContext } from "../types";
 import { type DraftPlace, drafts } from "./drafts";
 import { check, keptEntries } from "./entries";
@@ -16,7 +17,13 @@ export function SettledForm({ fields, place }: Props): VNode {
   const { given } = useContext(AnsweringContext);
   return (
     <div class="form settled" data-testid="settled-form">
-      <GivenValues fields={fields} values={given?.values ?? {}} />
+      {isDeclined(given) ? (
+        <p class="form-note" data-testid="declined">
+          Declined, without values.
+        </p>
+      ) : (
+        <GivenValues fields={fields} values={given?.values ?? {}} />
+      )}
       {given !== undefined && <Unsent fields={fields} place={place} given={given?.values ?? null} />}
     </div>
   );
@@ -56,4 +63,8 @@ function Unsent({ fields, place, given }: UnsentProps): VNode | null {
 function same(one: Record<string, unknown>, other: Record<string, unknown>): boolean {
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...names].every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]));
+}
+
+function isDeclined(given: Content | null | undefined): boolean {
+  return given?.outcome === "Rejected" && given.values === undefined;
 }

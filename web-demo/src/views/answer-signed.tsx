@@ -9,7 +9,8 @@ import { useUnsent } from "./unsent-context";
 export function AnswerHandedOver({ item, message }: { item: Outgoing; message: Message | null }): VNode {
   const { outbox } = useUnsent();
   const { problem, error } = item;
-  const said = problem?.kind === "refused" ? `The hub says: ${problem.text}` : (error ?? "It has not confirmed it yet.");
+  const reason = problem?.kind === "refused" ? problem.text : error;
+  const said = reason === null ? "It is sent again by itself." : `The hub says: ${reason}`;
   return (
     <p class="message-state given" data-testid="signed" data-state={item.state}>
       <span role={problem ? "alert" : "status"}>

@@ -231,6 +231,13 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
     await page.getByTestId("save-space-key").click();
     await line(page, name).locator("[data-testid=attestation][data-state=attested]").waitFor();
     await shot(page, "admin-attested");
+    // In a conversation too, for everyone with a space key.
+    const session = await own("POST", "/agent/sessions", { title: "With an attested key" });
+    await page.evaluate((hash) => (location.hash = hash), `#/s/${session.id}`);
+    await page.getByTestId("show-participants").click();
+    await page.getByTestId("participant").filter({ hasText: name }).locator("[data-testid=attested][data-state=attested]").waitFor();
+    await shot(page, "admin-attested-participant");
+    await page.goBack();
     await attest(other, "2126-01-01T00:00:00.000Z");
     await shows("wrong");
     await attest(owner, new Date(Date.now() + 2_000).toISOString());
@@ -243,6 +250,30 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
     await open(page, "agents");
     await line(page, name).filter({ hasText: "Attestation ended" }).waitFor();
     equal(errors, [], "errors of the page");
+  });
+
+  scene("settings: one signs out everywhere, here and in another browser", async () => {
+    const person = await human("Member");
+    const [{ page }, { page: other }] = [await signInByForm(person), await signInByForm(person)];
+    await page.getByTestId("account").click();
+    await until("both sign-ins", async () => (await page.getByTestId("sign-in-row").count()) === 2);
+    await page.getByTestId("end-all-sign-ins").click();
+    await shot(page, "settings-end-all");
+    await page.getByTestId("confirm-end-all").click();
+    await Promise.all([page, other].map((one) => one.getByTestId("email").waitFor()));
+    equal(await other.evaluate(() => localStorage.getItem("hiloop.tokens")), null, "tokens in the other browser");
+  });
+
+  scene("settings: the key id is that of the keys in this browser, for the one who attests it", async () => {
+    const { page } = await signInByForm(await human("Admin"), "/", { keys: true });
+    await page.getByTestId("code-noted").click();
+    await page.getByTestId("recovery-code").waitFor({ state: "detached" });
+    await page.getByTestId("account").click();
+    const keyId = await page.getByTestId("own-key-id").innerText();
+    await shot(page, "settings");
+    await page.keyboard.press("Escape");
+    await open(page, "attestations");
+    await page.getByTestId("admin-row").filter({ hasText: keyId }).filter({ hasText: "Not attested" }).waitFor();
   });
 
   for (const colorScheme of ["light", "dark"]) {

@@ -9,6 +9,7 @@ import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 import { onePressStories } from "./one-press.mjs";
 import { policyStories } from "./policy.mjs";
+import { settingsStories } from "./settings.mjs";
 import { triageStories } from "./triage.mjs";
 
 let browser;
@@ -434,6 +435,7 @@ policyStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 accessStories({ open, connected, shot, richHub });
 onePressStories({ open, connected, shot });
+settingsStories({ open, connected, shot, richHub });
 
 await runSuite({
   setup: async () => {

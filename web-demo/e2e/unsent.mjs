@@ -101,7 +101,7 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
   scene("unsent: one's own setting ends the undo", async ({ agent, session }) => {
     const { page } = await signIn(people().mira, { undo: true });
     await page.getByTestId("account").click();
-    await page.getByTestId("undo-setting").uncheck();
+    await page.getByTestId("undo-setting").selectOption({ label: "Not at all: send at once" });
     await page.keyboard.press("Escape");
     await openSession(page, session);
     const asked = await agent.say(session, approval("At once?"));

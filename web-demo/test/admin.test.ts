@@ -1,8 +1,10 @@
-// Parts of the administration without a view: what a key made, the filter of the audit log, the space key in the browser.
+// Parts of the administration and the settings without a view: what a key made, the filter of the audit log, the space
+// key in the browser, names of devices.
 import { expect, test } from "vitest";
 import type { ApiKey, AuditEntry } from "@hiloop/sdk/manage";
 import { SpaceKeySetting } from "../src/client/space-key";
 import { eventText, NO_FILTER, passesFilter, targetText } from "../src/views/admin/audit-words";
+import { deviceName } from "../src/views/settings/device-name";
 import { madeWith } from "../src/views/admin/key-family";
 import { MemoryStorage } from "./fakes";
 
@@ -51,3 +53,13 @@ test("the space key is one person's own, kept with its space, and a damaged one 
     expect(new SpaceKeySetting("mira", storage).value).toBeNull();
   }
 });
+
+test.each([
+  ["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"],
+  ["Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1", "Safari on iPhone"],
+  ["Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0", "Edge on Windows"],
+  ["Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36", "Chrome on Android"],
+  ["curl/8.14", "curl/8.14"],
+  ["<b>Firefox</b> on the moon", "<b>Firefox</b> on the moon"],
+  [null, "Unknown device"],
+])("a device by the name that people give it: %s", (userAgent, name) => expect(deviceName(userAgent)).toBe(name));

@@ -31,6 +31,7 @@ import type { Auth } from "./auth";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
 import { RowAnswers } from "./row-answers";
+import { SpaceKeySetting } from "./space-key";
 import { Unsent } from "./unsent";
 import { LoadedText } from "./loaded-text";
 import { Notifier } from "./notifier";
@@ -66,6 +67,8 @@ export class Hub extends Emitter {
   readonly keys: Keys;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
+  /** Once it is known whose it is. */
+  spaceKey: SpaceKeySetting | null = null;
   wanted: Wanted | null = null;
   me: Me | null = null;
   agents: Agent[] = [];
@@ -247,6 +250,7 @@ export class Hub extends Emitter {
     if (this.me) void this.keys.start(this.me);
     if (this.me) void this.unsent.start(this.me.id);
     if (this.me) this.notifier.identify(this.me.id);
+    if (this.me) this.spaceKey ??= new SpaceKeySetting(this.me.id);
     this.changed();
   }
 

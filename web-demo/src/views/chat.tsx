@@ -61,7 +61,7 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
         {hint}
       </p>
       <RequestsElsewhere notifier={hub.notifier} />
-      <PageDialogs name={dialog} hub={hub} onClose={() => setDialog(null)} />
+      <PageDialogs name={dialog} app={app} hub={hub} onClose={() => setDialog(null)} />
     </div>
   );
 }

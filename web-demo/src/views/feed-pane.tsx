@@ -4,7 +4,6 @@ import { useRef, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
-import { Account } from "./account";
 import { Avatar } from "./avatar";
 import { FeedFilter, type Filter, NOTHING, passes } from "./feed-filter";
 import { FeedRow } from "./feed-row";
@@ -28,7 +27,6 @@ interface Props {
 
 export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
   const [filter, setFilter] = useState<Filter>("all");
-  const [managing, setManaging] = useState(false);
   const list = useRef<HTMLElement>(null);
   useKeptRowFocus(list);
   useRowPlaces(list);
@@ -88,14 +86,13 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
             <AdminIcon />
           </IconButton>
         )}
-        <IconButton label="Your account" testid="account" onPress={() => setManaging(true)}>
+        <IconButton label="Your settings" testid="account" onPress={() => onDialog("settings")}>
           <AccountIcon />
         </IconButton>
         <IconButton label="Sign out" testid="sign-out" onPress={() => void app.signOut()}>
           <SignOutIcon />
         </IconButton>
       </div>
-      {managing && <Account app={app} hub={hub} onClose={() => setManaging(false)} />}
     </div>
   );
 }

@@ -1,12 +1,12 @@
-// The encryption keys of whoever is at the page: made at the first sign-in, brought from another browser, or replaced.
-import type { TargetedSubmitEvent, VNode } from "preact";
+// What there is to do about the encryption keys of whoever is at the page: a notice, and the dialog that it opens.
+import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { messageOf } from "@hiloop/sdk/chat";
 import type { Keys } from "../client/keys";
-import { Dialog } from "./dialog";
-import { DialogActions } from "./dialog-actions";
 import { useStore } from "./hooks";
-import { RecoveryCode } from "./recovery-code";
+import type { KeysStepsProps } from "./keys-steps";
+import { Loaded } from "./loaded";
+
+const steps = async () => (await import("./keys-steps")).KeysSteps;
 
 /** For as long as this tab lives. */
 export const LATER = "hiloop.keys.later";
@@ -41,7 +41,7 @@ export function KeysPrompt({ keys }: { keys: Keys }): VNode | null {
           Encryption does not work in this browser now: {keys.error}
         </p>
       )}
-      {open && <KeysDialog keys={keys} task={open} onTask={setOpen} onClose={later} />}
+      {open && <Loaded<KeysStepsProps> load={steps} keys={keys} task={open} onTask={setOpen} onClose={later} />}
     </>
   );
 }
@@ -69,132 +69,3 @@ const NOTICES: Record<KeysTask, string> = {
   "start-over": "",
   "back-up": "Your keys are in this browser alone. A recovery code saves them.",
 };
-
-interface DialogProps {
-  keys: Keys;
-  task: KeysTask;
-  onTask: (task: KeysTask | null) => void;
-  onClose: () => void;
-}
-
-function KeysDialog({ keys, task, onTask, onClose }: DialogProps): VNode {
-  const done = (): void => onTask(null);
-  switch (task) {
-    case "new":
-      return (
-        <Dialog title="Your recovery code" onClose={onClose}>
-          <p>
-            Messages here are encrypted from end to end: only those who take part can read them, not the operator of the hub. This
-            browser makes your keys. The code below brings them to another browser. Without it they can't be recovered, by anybody.
-          </p>
-          <RecoveryCode keys={keys} save={(code) => keys.create(code)} onDone={done} onLater={onClose} />
-        </Dialog>
-      );
-    case "back-up":
-      return (
-        <Dialog title="A recovery code for your keys" onClose={onClose}>
-          <p>This code brings your keys to another browser. Keep an earlier one secret too: a hub that kept the backup of then could still open it with that code.</p>
-          <RecoveryCode keys={keys} save={(code) => keys.backUpAgain(code)} onDone={done} onLater={onClose} />
-        </Dialog>
-      );
-    case "restore":
-      return (
-        <Dialog title="Bring your keys to this browser" onClose={onClose}>
-          <Restore keys={keys} onDone={done} onLater={onClose} onStartOver={() => onTask("start-over")} />
-        </Dialog>
-      );
-    case "start-over":
-      return (
-        <Dialog title="Start over with new keys?" onClose={onClose}>
-          <StartOver keys={keys} onDone={done} onLater={onClose} />
-        </Dialog>
-      );
-  }
-}
-
-interface StepProps {
-  keys: Keys;
-  onDone: () => void;
-  onLater: () => void;
-}
-
-function Restore({ keys, onDone, onLater, onStartOver }: StepProps & { onStartOver: () => void }): VNode {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
-    event.preventDefault();
-    const code = String(new FormData(event.currentTarget).get("code"));
-    setBusy(true);
-    setError(null);
-    try {
-      await keys.restore(code);
-      onDone();
-    } catch (failure) {
-      setError(messageOf(failure));
-      setBusy(false);
-    }
-  };
-  return (
-    <form onSubmit={(event) => void submit(event)} data-testid="restore">
-      <p>
-        {keys.phase === "replaced"
-          ? "Your keys were replaced in another browser. Its recovery code brings the new ones here."
-          : "You have keys in another browser. Your recovery code brings them here, so that you can read and answer encrypted messages."}
-      </p>
-      {keys.hasBackup ? (
-        <label>
-          Recovery code
-          <input name="code" data-testid="recovery-input" autocomplete="off" spellcheck={false} autocapitalize="characters" required />
-        </label>
-      ) : (
-        <p>The hub holds no backup of them.</p>
-      )}
-      <DialogActions back="Not now" backTestId="keys-later" onBack={onLater} error={error} errorTestId="restore-error">
-        <button type="button" class="button quiet" data-testid="lost-code" onClick={onStartOver}>
-          I have lost it
-        </button>
-        {keys.hasBackup && (
-          <button type="submit" class="button primary" data-testid="restore-keys" disabled={busy}>
-            {busy ? "Opening…" : "Bring them here"}
-          </button>
-        )}
-      </DialogActions>
-    </form>
-  );
-}
-
-/** What new keys cost is said before they are made. */
-function StartOver({ keys, onDone, onLater }: StepProps): VNode {
-  const [sure, setSure] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  const startOver = (): void => {
-    setBusy(true);
-    keys.startOver(null).then(onDone, (failure: unknown) => {
-      setError(messageOf(failure));
-      setBusy(false);
-    });
-  };
-  if (sure && !keys.isGuest) return <RecoveryCode keys={keys} save={(code) => keys.startOver(code)} onDone={onDone} onLater={onLater} />;
-  return (
-    <div class="stack" data-testid="start-over">
-      <p>With new keys:</p>
-      <ul>
-        <li>You can't read the encrypted messages that you have received so far. Others may share the history with you again.</li>
-        <li>Requests that wait for you now can't be answered; they have to be asked again.</li>
-        <li>Everyone you write with sees a warning that your key has changed, and has to confirm the new one.</li>
-      </ul>
-      <DialogActions back="Not now" backTestId="keys-later" onBack={onLater} error={error}>
-        <button
-          type="button"
-          class="button danger"
-          data-testid="confirm-start-over"
-          disabled={busy}
-          onClick={() => (keys.isGuest ? startOver() : setSure(true))}
-        >
-          Make new keys
-        </button>
-      </DialogActions>
-    </div>
-  );
-}

@@ -1,31 +1,24 @@
-// The dialogs that the list and the keys open. Those that few people need at once are scripts of their own.
+// The dialogs that the list and the keys open, each a script of its own.
 import type { ComponentType, VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
-import { NewConversation } from "./new-conversation";
+import type { AppState } from "./app-state";
+import { Loaded } from "./loaded";
 
-export type DialogName = "new" | "search" | "keys";
+export type DialogName = "new" | "search" | "keys" | "settings";
 
 export interface PageDialogProps {
+  app: AppState;
   hub: Hub;
   onClose: () => void;
 }
 
-const LOADERS: Readonly<Record<Exclude<DialogName, "new">, () => Promise<ComponentType<PageDialogProps>>>> = {
+const LOADERS: Readonly<Record<DialogName, () => Promise<ComponentType<PageDialogProps>>>> = {
+  new: async () => (await import("./new-conversation")).NewConversation,
   search: async () => (await import("./search-dialog")).SearchDialog,
   keys: async () => (await import("./keys-dialog")).KeysDialog,
+  settings: async () => (await import("./settings/settings")).Settings,
 };
 
 export function PageDialogs({ name, ...props }: PageDialogProps & { name: DialogName | null }): VNode | null {
-  if (name === null) return null;
-  return name === "new" ? <NewConversation {...props} /> : <Loaded key={name} load={LOADERS[name]} {...props} />;
-}
-
-function Loaded({ load, ...props }: PageDialogProps & { load: () => Promise<ComponentType<PageDialogProps>> }): VNode | null {
-  const [View, setView] = useState<ComponentType<PageDialogProps> | null>(null);
-  useEffect(() => {
-    // Out of reach: the next press tries again.
-    load().then((view) => setView(() => view), props.onClose);
-  }, []);
-  return View && <View {...props} />;
+  return name && <Loaded key={name} load={LOADERS[name]} {...props} />;
 }

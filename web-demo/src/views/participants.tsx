@@ -2,6 +2,8 @@
 import type { VNode } from "preact";
 import type { LiveSession } from "@hiloop/sdk/chat";
 import { useState } from "preact/hooks";
+import type { SpaceKeySetting } from "../client/space-key";
+import { Attested } from "./attested";
 import { Avatar } from "./avatar";
 import { SafetyDialog } from "./safety";
 import { ShareHistory } from "./share-history";
@@ -9,9 +11,10 @@ import { ShareHistory } from "./share-history";
 interface Props {
   live: LiveSession;
   isMe: (id: string | null) => boolean;
+  spaceKey: SpaceKeySetting | null;
 }
 
-export function Participants({ live, isMe }: Props): VNode {
+export function Participants({ live, isMe, spaceKey }: Props): VNode {
   const last = live.timeline.lastMessage();
   const [comparing, setComparing] = useState<string | null>(null);
   const hasKeys = live.seals.sealing !== null;
@@ -32,6 +35,7 @@ export function Participants({ live, isMe }: Props): VNode {
                 {read && ", has read everything"}
                 {hasKeys && !one.key && ", no encryption key"}
               </small>
+              {spaceKey && <Attested setting={spaceKey} participant={one} />}
               {hasKeys && !mine && one.key && (
                 <span class="participant-keys">
                   <button type="button" class="link" data-testid="safety" onClick={() => setComparing(one.id)}>

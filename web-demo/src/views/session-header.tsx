@@ -53,7 +53,7 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         <IconButton label="Who takes part" testid="show-participants" buttonRef={toggle} expanded={showPeople} onPress={() => setShowPeople(!showPeople)}>
           <PeopleIcon />
         </IconButton>
-        {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} />}
+        {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} spaceKey={hub.spaceKey} />}
       </div>
       {!hub.isGuest && active && (
         <button type="button" class="button quiet small" data-testid="close-session" title="Close this conversation" onClick={() => setClosing(true)}>

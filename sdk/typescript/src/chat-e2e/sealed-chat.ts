@@ -66,6 +66,11 @@ export class SealedChat implements Sealing {
     this.sealer = new Sealer(this.device, this.directory, (one) => this.opened.set(one.digest, one));
   }
 
+  /** Of the person's own key. */
+  get keyId(): string {
+    return this.device.keys.current.keyId;
+  }
+
   participants(sessionId: string, list: readonly Participant[]): void {
     if (list.length === 0) return;
     this.rosters.set(sessionId, list);

@@ -13,6 +13,7 @@ import { Audit } from "./audit";
 import { AdminContext, AdminProvider } from "./context";
 import { Keys } from "./keys";
 import { People } from "./people";
+import "../../styles/settings.css";
 import "../../styles/admin.css";
 
 export interface AdminProps {

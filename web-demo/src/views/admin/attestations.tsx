@@ -6,10 +6,10 @@ import { CopyButton } from "../../code/copy-button";
 import { Avatar } from "../avatar";
 import { fullTime } from "../format";
 import { useStore } from "../hooks";
+import { SpaceKeyForm } from "../space-key-form";
 import { useAttestation } from "./attestation-tag";
 import { useAdmin } from "./context";
 import { ListView } from "./list-view";
-import { SpaceKeyForm } from "./space-key-form";
 import { useList } from "./use-list";
 
 interface Holder {
@@ -31,7 +31,7 @@ export function Attestations(): VNode {
         <h2>Attestations</h2>
       </div>
       <p>The owner of a space may sign the public keys of its people and agents. Clients with the space key then trust these keys only, whatever the hub says.</p>
-      <SpaceKeyForm spaceId={spaceId} />
+      <SpaceKeyForm setting={spaceKey} spaceId={spaceId} />
       {value && spaceId !== null && spaceId !== value.spaceId && (
         <p class="form-error" role="alert" data-testid="other-space">
           The hub names another space now than when the space key was entered. Attestations are checked for the space of then.

@@ -15,7 +15,7 @@ export class AdminContext {
     /** The person may not manage the space any more. */
     private readonly denied: (reason: string) => void,
   ) {
-    this.spaceKey = new SpaceKeySetting(hub.me?.id ?? "");
+    this.spaceKey = hub.spaceKey ?? new SpaceKeySetting(hub.me?.id ?? "");
   }
 
   /** The words for a call that failed. After a 403 the role is read again: it may have been taken away. */

@@ -2,13 +2,17 @@
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useState } from "preact/hooks";
 import { isSpaceKey } from "@hiloop/sdk/manage";
-import { useStore } from "../hooks";
-import { useAdmin } from "./context";
+import type { SpaceKeySetting } from "../client/space-key";
+import { useStore } from "./hooks";
 
-/** `spaceId`: as the hub says it; null until it is known. */
-export function SpaceKeyForm({ spaceId }: { spaceId: string | null }): VNode {
-  const { spaceKey } = useAdmin();
-  const { value } = useStore(spaceKey);
+interface Props {
+  setting: SpaceKeySetting;
+  /** As the hub says it; null until it is known. */
+  spaceId: string | null;
+}
+
+export function SpaceKeyForm({ setting, spaceId }: Props): VNode {
+  const { value } = useStore(setting);
   const [error, setError] = useState<string | null>(null);
   const save = (event: TargetedSubmitEvent<HTMLFormElement>): void => {
     event.preventDefault();
@@ -16,7 +20,7 @@ export function SpaceKeyForm({ spaceId }: { spaceId: string | null }): VNode {
     if (!isSpaceKey(publicKey)) return setError("A space key is 43 letters, digits, “-” and “_”: the value of HILOOP_SPACE_KEY. Never paste a private key here.");
     if (spaceId === null) return setError("The hub has not named the space yet.");
     setError(null);
-    spaceKey.set({ spaceId, publicKey });
+    setting.set({ spaceId, publicKey });
   };
   if (value) {
     return (
@@ -24,7 +28,7 @@ export function SpaceKeyForm({ spaceId }: { spaceId: string | null }): VNode {
         <p>
           Checked by the space key <code translate={false}>{value.publicKey}</code>
         </p>
-        <button type="button" class="button quiet small" data-testid="forget-space-key" onClick={() => spaceKey.set(null)}>
+        <button type="button" class="button quiet small" data-testid="forget-space-key" onClick={() => setting.set(null)}>
           Remove it
         </button>
       </div>

@@ -1,9 +1,9 @@
 // One's own setting: how to be called to a request while another conversation, or another program, is in front.
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { NotifySettings } from "../client/notify-settings";
-import type { Notifier } from "../client/notifier";
-import { useStore } from "./hooks";
+import type { NotifySettings } from "../../client/notify-settings";
+import type { Notifier } from "../../client/notifier";
+import { useStore } from "../hooks";
 
 export function Notifications({ notifier }: { notifier: Notifier }): VNode {
   const { settings } = useStore(notifier);

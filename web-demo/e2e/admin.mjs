@@ -31,7 +31,10 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
       }
       return JSON.stringify([rows, { ...localStorage }, { ...sessionStorage }, location.href, history.state, document.cookie, document.documentElement.outerHTML]);
     });
-  const secretOf = async (page) => (await page.getByTestId("secret").innerText()).trim();
+  const secretOf = async (page) => {
+    await page.getByTestId("secret").waitFor();
+    return (await page.getByTestId("secret").innerText()).trim();
+  };
   const mustNotHold = async (page, secret, where) => {
     if ((await kept(page)).includes(secret)) throw new Error(`The secret is still in the page or its storage: ${where}`);
   };

@@ -8,9 +8,9 @@ import { MockHub } from "./mock-hub.mjs";
 const [SESSION, AGENT, PERSON] = [1, 2, 3].map((i) => `01890a5d-ac96-774b-bcce-b302099a800${i}`);
 const BOT = { type: "Agent", id: AGENT, name: "deploy-bot" };
 
-export function lyingHubStories({ story, open, connected, shot }) {
-  /** A person who has made their keys, in a conversation with an agent that encrypts. */
-  async function stage() {
+/** Opens the page for a person who has made their keys, in a conversation with an agent that encrypts. */
+export function sealedStage({ open, connected, shot }) {
+  return async function stage() {
     const hub = new MockHub();
     hub.me = { ...hub.me, id: PERSON };
     hub.addSession(SESSION, { createdByAgentId: AGENT });
@@ -40,7 +40,11 @@ export function lyingHubStories({ story, open, connected, shot }) {
     };
     const posts = () => hub.posts;
     return { ...view, hub, keys, device, seal, ask, participants, posts, byId: ({ id }) => page.locator(`[data-message-id="${id}"]`) };
-  }
+  };
+}
+
+export function lyingHubStories({ story, open, connected, shot }) {
+  const stage = sealedStage({ open, connected, shot });
 
   story("a hub that changes an envelope, replays one, and leaves one out is found out", async () => {
     const { page, context, hub, device, seal, byId, errors } = await stage();
@@ -244,7 +248,7 @@ export function lyingHubStories({ story, open, connected, shot }) {
     const ghost = { ...participants[1], id: "p-9", humanId: ADA, name: "Ada", key: makeEntry(ADA, KeyPair.generate()) };
     participants.push(ghost);
     hub.emit(SESSION, "participant.added", BOT, { participant: ghost });
-    await page.getByTestId("seal-news-of").filter({ hasText: "Ada takes part since you looked last" }).waitFor();
+    await page.getByTestId("seal-news-of").filter({ hasText: "Ada takes part as well" }).waitFor();
     await page.getByTestId("joined-warning").waitFor();
     await shot(page, "joined-later");
     await page.getByTestId("joined-warning").getByTestId("compare-new").click();

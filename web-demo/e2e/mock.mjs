@@ -8,6 +8,7 @@ import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 import { onePressStories } from "./one-press.mjs";
+import { peopleStories } from "./people.mjs";
 import { policyStories } from "./policy.mjs";
 import { settingsStories } from "./settings.mjs";
 import { triageStories } from "./triage.mjs";
@@ -430,6 +431,7 @@ story("a person starts and closes a conversation", async () => {
 });
 
 lyingHubStories({ story, open, connected, shot });
+peopleStories({ story, open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
 triageStories({ open, connected, shot, richHub });

@@ -13,9 +13,16 @@ class Accounts {
   offline = false;
   lifetimeMs = 600_000;
   skewMs = 0;
+  /** The subject of the tokens; null for ones that name nobody. */
+  who: string | null = null;
   /** The cookies, which scripts cannot read. */
   cookie: string | null = null;
   readonly fetch = fakeFetch((call) => this.answer(call));
+
+  private get token(): string {
+    const named = this.who === null ? "" : `.${btoa(JSON.stringify({ sub: this.who }))}.x`;
+    return `a${this.current}${named}`;
+  }
 
   private grant(): { status: number; body: unknown; headers: Record<string, string> } {
     this.current += 1;
@@ -23,7 +30,7 @@ class Accounts {
     const now = Date.now() + this.skewMs;
     return {
       status: 200,
-      body: { accessToken: `a${this.current}`, refreshToken: null, expiresAt: new Date(now + this.lifetimeMs).toISOString() },
+      body: { accessToken: this.token, refreshToken: null, expiresAt: new Date(now + this.lifetimeMs).toISOString() },
       headers: { date: new Date(now).toUTCString() },
     };
   }
@@ -44,7 +51,7 @@ class Accounts {
       }
       return this.grant();
     }
-    const good = !this.ended && call.headers.authorization === `Bearer a${this.current}`;
+    const good = !this.ended && call.headers.authorization === `Bearer ${this.token}`;
     return good ? { status: 200, body: { id: "me", name: "Me" } } : { status: 401, body: { error: { code: "UNAUTHORIZED", message: "no" } } };
   }
 }
@@ -244,4 +251,69 @@ test("a tab waits for a value that becomes visible late, and uses no refresh tok
   expect(await both).toEqual(["a2", "a2"]);
   expect(accounts.refreshes).toBe(1);
   expect(accounts.ended).toBe(false);
+});
+
+async function signIn(auth: Auth, who: string): Promise<string> {
+  accounts.who = who;
+  await auth.login(`${who}@example.org`, "pw");
+  return auth.token();
+}
+
+test("the calls of one person never bear the token of another one", async () => {
+  const { auth } = tab();
+  const stale = await signIn(auth, "ada");
+  const ada = auth.person();
+  expect([await ada.token(), ada.owner]).toEqual([stale, "ada"]);
+  await auth.logout();
+  const bobs = await signIn(auth, "bob");
+  const before = accounts.fetch.calls.length;
+  await expect(ada.token()).rejects.toBeInstanceOf(SignedOutError);
+  await expect(ada.refresh(stale)).rejects.toBeInstanceOf(SignedOutError);
+  await expect(new Rest(ada, accounts.fetch).me()).rejects.toBeInstanceOf(SignedOutError);
+  expect([accounts.fetch.calls.length, await auth.person().token(), ada.isMine(bobs)]).toEqual([before, bobs, false]);
+  const bob = auth.person();
+  auth.openGuest("hlg_1");
+  await expect(bob.token()).rejects.toBeInstanceOf(SignedOutError);
+  const guest = auth.person();
+  expect(await guest.token()).toBe("hlg_1");
+  expect(guest.owner).not.toContain("hlg_1");
+  auth.openGuest("hlg_2");
+  await expect(guest.token()).rejects.toBeInstanceOf(SignedOutError);
+  expect(auth.person().owner).not.toBe(guest.owner);
+});
+
+test("a tab that was asleep ends what it has open where another person has signed in", async () => {
+  const [one, two] = [tab(), tab()];
+  const stale = await signIn(one.auth, "ada");
+  two.auth.storageChanged();
+  const ada = tab();
+  const person = ada.auth.person();
+  await one.auth.logout();
+  const bobs = await signIn(one.auth, "bob");
+  const refused = person.refresh(stale).catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(await refused).toBeInstanceOf(SignedOutError);
+  expect(ada.changes).toEqual([{ type: "ended", reason: null }, { type: "token", token: bobs }]);
+});
+
+test("signing out while a token is renewed stays so, and the next person stays signed in", async () => {
+  const { auth } = tab();
+  const stale = await signIn(auth, "ada");
+  const renewed = auth.refresh(stale).catch((error: unknown) => error);
+  await auth.logout();
+  await vi.advanceTimersByTimeAsync(500);
+  expect([await renewed, auth.kind, storage.getItem(TOKENS_KEY)]).toMatchObject([{ code: "UNAUTHORIZED" }, "none", null]);
+});
+
+test("a sign-in keeps its name over renewals, and the next one of the same person has another", async () => {
+  const { auth } = tab();
+  const stale = await signIn(auth, "ada");
+  const first = auth.person().signIn();
+  const renewed = auth.refresh(stale);
+  await vi.advanceTimersByTimeAsync(500);
+  await renewed;
+  expect([typeof first, auth.person().signIn()]).toEqual(["string", first]);
+  await auth.logout();
+  await signIn(auth, "ada");
+  expect(auth.person().signIn()).not.toBe(first);
 });

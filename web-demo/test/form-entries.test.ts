@@ -117,3 +117,14 @@ test("a browser that stores nothing, or something else, breaks nothing", () => {
   const fields = fieldsOf({ fields: [{ name: "a", type: "checkbox" }, { name: "b", type: "select", options: ["x"] }] });
   expect([...keptEntries(fields, new Map<string, Entry>([["a", "no boolean"], ["b", "gone"]]))]).toEqual([["a", false], ["b", ""]]);
 });
+
+test("what only a tab has ends when somebody else takes the tab over; what the browser keeps for its person stays", () => {
+  const [browser, tab] = [new FakeStorage(), new FakeStorage()];
+  const drafts = new Drafts(() => browser, () => tab);
+  const entries = new Map<string, Entry>([["a", "text"]]);
+  drafts.save({ key: "ada.m", keep: "browser" }, entries);
+  drafts.save({ key: "ada.sealed", keep: "tab" }, entries);
+  drafts.leaveTab();
+  expect([drafts.load({ key: "ada.sealed", keep: "tab" }), drafts.load({ key: "bob.m", keep: "browser" })]).toEqual([null, null]);
+  expect(drafts.load({ key: "ada.m", keep: "browser" })).toEqual(entries);
+});

@@ -11,6 +11,7 @@ import pytest
 from hiloop.accept import Accepted, Receiver, Refused, check_answer
 from hiloop.codec import b64decode, b64encode
 from hiloop.components import offered_actions
+from hiloop.envelopes import Sealed, seal
 from hiloop.errors import Unverified
 from hiloop.keys import Entry
 from hiloop.padding import padded_length
@@ -135,6 +136,34 @@ def test_receipts_that_lie() -> None:
         with pytest.raises(Unverified) as unverified:
             verify_receipt({**VECTORS["receipt"], part: value})
         assert unverified.value.reason == reason
+
+
+def test_receipts_of_late_answers() -> None:
+    def part(sealed: Sealed) -> dict[str, Any]:
+        return {"envelope": sealed.envelope, "contentKey": b64encode(sealed.content_key)}
+
+    bot, ann = (id_of("bot"), pair_of("bot")), (id_of("ann"), pair_of("ann"))
+    to = [(id_, pair.public) for id_, pair in (bot, ann)]
+    asked = seal(
+        {"components": {"type": "approval", "data": {}}},
+        kind="question",
+        session=SESSION,
+        sender=bot,
+        to=to,
+        at="2026-11-27T13:00:00.000Z",
+        deadline_at="2026-11-27T13:30:00.000Z",
+        answerers=[ann[0]],
+    )
+    for at, is_late in [("2026-11-27T13:29:59.999Z", False), ("2026-11-27T13:30:00.000Z", True)]:
+        said = {"content": {"action": "approve"}}
+        answer = seal(said, kind="answer", session=SESSION, sender=ann, to=to, at=at, parent=asked.digest)
+        receipt = {"question": part(asked), "answer": part(answer), "entries": VECTORS["receipt"]["entries"]}
+        if not is_late:
+            assert verify_receipt(receipt).approved
+            continue
+        with pytest.raises(Unverified) as unverified:
+            verify_receipt(receipt)
+        assert unverified.value.reason == "deadline"
 
 
 def test_safety_number() -> None:

@@ -25,6 +25,8 @@ export interface HttpOptions {
   /** How long a call may take, all attempts together; without a limit unless given. */
   timeoutMs?: number;
   now?: () => number;
+  /** Ends every call, those under way too: they fail as if the hub were out of reach. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface CallOptions {
@@ -53,6 +55,7 @@ export class Http {
     let isRenewed = false;
     for (let attempt = 0; ; attempt += 1) {
       const headers = await credential.headers();
+      if (this.options.signal?.aborted) throw new NetworkError();
       try {
         const timeLeft = end === Infinity ? null : Math.min(limit, end - now());
         return await this.attempt<T>(method, path, headers, options, timeLeft);
@@ -66,7 +69,7 @@ export class Http {
         // A POST is safe to repeat by its key, the other methods by nature.
         const isRepeatable = method !== "POST" || options.idempotencyKey !== undefined;
         const wait = isRepeatable ? (options.retry ?? retry)(error, attempt) : null;
-        if (wait === null || now() + wait >= end) throw error;
+        if (wait === null || now() + wait >= end || this.options.signal?.aborted) throw error;
         await sleep(wait, options.signal);
       }
     }
@@ -98,7 +101,7 @@ export class Http {
     const url = this.options.baseUrl + path + queryText(options.query);
     const init: RequestInit = { method, headers, cache: "no-store" };
     if (options.body) init.body = JSON.stringify(options.body);
-    const limit = attemptLimit(timeLeft, options.signal);
+    const limit = attemptLimit(timeLeft, [options.signal, this.options.signal]);
     if (limit.signal) init.signal = limit.signal;
     try {
       const reply = await this.options.fetch(url, init);
@@ -120,24 +123,26 @@ interface AttemptLimit {
   clear(): void;
 }
 
-/** A signal that is aborted by the caller's own and after `ms`. */
-function attemptLimit(ms: number | null, outer: AbortSignal | undefined): AttemptLimit {
-  if (ms === null) return { signal: outer, isOver: () => false, clear: () => undefined };
-  outer?.throwIfAborted();
+/** A signal that is aborted by each of the others and after `ms`. */
+function attemptLimit(ms: number | null, given: readonly (AbortSignal | undefined)[]): AttemptLimit {
+  const outer = given.filter((signal) => signal !== undefined);
+  if (ms === null && outer.length < 2) return { signal: outer[0], isOver: () => false, clear: () => undefined };
+  for (const signal of outer) signal.throwIfAborted();
   const inner = new AbortController();
   let isOver = false;
-  const timer = setTimeout(() => {
+  const expired = (): void => {
     isOver = true;
     inner.abort();
-  }, ms);
+  };
+  const timer = ms === null ? null : setTimeout(expired, ms);
   const aborted = (): void => inner.abort();
-  outer?.addEventListener("abort", aborted, { once: true });
+  for (const signal of outer) signal.addEventListener("abort", aborted, { once: true });
   return {
     signal: inner.signal,
     isOver: () => isOver,
     clear: () => {
-      clearTimeout(timer);
-      outer?.removeEventListener("abort", aborted);
+      if (timer !== null) clearTimeout(timer);
+      for (const signal of outer) signal.removeEventListener("abort", aborted);
     },
   };
 }

@@ -166,11 +166,11 @@ test("the one who answered is named by the signature, and not by the hub", async
 test("who takes part since one looked last is named until one has seen it, also in a page that is opened anew", async () => {
   expect((await stage.chat.audience(stage.session)).news).toEqual([]);
   stage.roster.push(stage.member(GHOST, "Human", "Grace"));
-  const news = [{ kind: "joined", principalId: GHOST, name: "Grace" }];
+  const news = [{ kind: "joined" as const, principalId: GHOST, keyId: stage.keyOf(GHOST).keyId, name: "Grace" }];
   expect((await stage.chat.audience(stage.session)).news).toEqual(news);
   const again = stage.page();
   expect((await again.audience(stage.session)).news).toEqual(news);
-  await again.acknowledge(stage.session);
+  await again.acknowledge(stage.session, news);
   expect((await again.audience(stage.session)).news).toEqual([]);
 });
 
@@ -270,7 +270,8 @@ test("a stolen earlier key answers nothing new, and what it signs is marked", as
   const fresh = KeyPair.generate();
   stage.keys[ADA] = fresh;
   stage.roster[2] = { ...stage.member(ADA, "Human", "Ada"), key: makeEntry(ADA, fresh, before) };
-  expect((await stage.chat.audience(stage.session)).news).toEqual([{ kind: "new_key", principalId: ADA, name: "Ada" }]);
+  const news = [{ kind: "new_key" as const, principalId: ADA, keyId: fresh.keyId, name: "Ada" }];
+  expect((await stage.chat.audience(stage.session)).news).toEqual(news);
   const asked = await stage.question("Asked after");
   setOpened(asked, await stage.chat.read(asked));
   stage.device(ADA).keys = new KeyRing(before);
@@ -285,7 +286,7 @@ test("a stolen earlier key answers nothing new, and what it signs is marked", as
   stage.device(ADA).keys = new KeyRing(fresh);
   const now = await stage.seal(ADA, "message", { content: { text: "It is me" } });
   expect(await stage.chat.read(stage.message(now.envelope, ada))).toMatchObject({ author: { hasEarlierKey: false } });
-  await stage.chat.acknowledge(stage.session);
+  await stage.chat.acknowledge(stage.session, news);
   expect((await stage.chat.audience(stage.session)).news).toEqual([]);
 });
 

@@ -298,23 +298,69 @@ test("an answer whose reply was lost is asked for again when its question is set
   expect(outbox.list()).toMatchObject([{ state: "sent", seq: 4 }]);
 });
 
-test("a message that may have arrived more than a day ago is not repeated by itself; an answer is", async () => {
+test("what may have arrived more than a day ago is not repeated by itself; an answer is repeated as it was", async () => {
   hub = offline;
   const before = await openWindow();
   const said = before.add(words("hello"));
-  before.add(press("approve", { sessionId: "t" }));
+  const pressed = before.add(press("approve", { sessionId: "t" }));
   await run();
+  const [{ key, ciphertext } = { key: "", ciphertext: "" }] = posts.filter(({ text }) => text === "approve");
   close(before);
   await run(23.5 * 3_600_000);
   posts = [];
   hub = accepts();
   const after = await openWindow();
   await run();
-  expect(texts()).toEqual(["approve"]);
-  expect(after.list()[0]).toMatchObject({ state: "failed", problem: { code: "MAY_BE_SENT" } });
+  expect(texts()).toEqual([]);
+  expect(after.list()).toMatchObject([{ problem: { code: "MAY_BE_SENT" } }, { problem: { code: "ASK_FIRST" } }]);
+  after.retry(pressed.id);
   after.retry(said.id);
   await run();
-  expect(texts()).toEqual(["approve", "hello"]);
+  expect(posts).toMatchObject([{ text: "approve", key, ciphertext }, { text: "hello" }]);
+});
+
+test("what was written in a sign-in that has ended, or hours ago, is not sent before the person says so", async () => {
+  hub = offline;
+  const ended = await openWindow({ signIn: () => "first" });
+  const pressed = ended.add(press("approve"));
+  await run();
+  close(ended);
+  [posts, hub] = [[], accepts()];
+  const next = await openWindow({ signIn: () => "second" });
+  next.add(words("of this sign-in"));
+  await run(60_000);
+  expect(texts()).toEqual(["of this sign-in"]);
+  expect(next.list()[0]).toMatchObject({ state: "failed", content: { action: "approve" }, problem: { code: "ASK_FIRST" } });
+  next.retry(pressed.id);
+  await run();
+  expect(texts()).toEqual(["of this sign-in", "approve"]);
+  hub = offline;
+  next.add(words("in the morning"));
+  await run();
+  [posts, hub] = [[], accepts()];
+  vi.setSystemTime(Date.now() + 5 * 3_600_000);
+  next.wake();
+  await run();
+  expect([texts(), next.list().at(-1)?.problem]).toMatchObject([[], { code: "ASK_FIRST" }]);
+});
+
+test("what is refused while its sign-in ends is left as it was", async () => {
+  let refuse: (error: Error) => void = () => undefined;
+  hub = () => new Promise((_, reject) => (refuse = reject));
+  const outbox = await openWindow();
+  outbox.add(words("hello"));
+  await run();
+  close(outbox);
+  refuse(new HiloopError(403, "FORBIDDEN", "no"));
+  await run();
+  expect(await store.list()).toMatchObject([{ problem: null }]);
+});
+
+test("an answer whose deadline has passed before it was sealed is not sent", async () => {
+  const outbox = await openWindow({ send: refuses(0, "DEADLINE_PASSED") });
+  outbox.add(press("approve", { sealed: true }));
+  await run();
+  expect(outbox.list()).toMatchObject([{ state: "settled", problem: { status: "Expired" } }]);
 });
 
 test("nothing is sent before the store is open, nor after signing out", async () => {

@@ -1,5 +1,5 @@
 // Credentials: sign-in, the refresh of a human's token (once for all tabs), guests, sign-out.
-import { errorFrom, type LoginReply, NetworkError, SignedOutError } from "@hiloop/sdk/chat";
+import { errorFrom, type LoginReply, NetworkError, newKey, SignedOutError } from "@hiloop/sdk/chat";
 import type { KeyValue, WithLock } from "./locks";
 
 /** The stored part of a sign-in. The refresh token is in a cookie that no script can read. */
@@ -11,6 +11,19 @@ interface HumanTokens {
   expiresAt: number;
   /** How long the token was good for when it was issued. */
   lifetimeMs: number;
+  /** Of this sign-in alone: the same person has another one after the next. Absent where an earlier version of the page stored it. */
+  signIn?: string;
+}
+
+/** The tokens of one person: there are none once somebody else is signed in here. */
+export interface PersonTokens {
+  /** Names the person, or the visit of a guest, in this browser. */
+  readonly owner: string;
+  /** The sign-in as it is now. */
+  signIn(): string | null;
+  isMine(token: string): boolean;
+  token(): Promise<string>;
+  refresh(stale: string): Promise<string>;
 }
 
 export interface AuthOptions {
@@ -55,12 +68,12 @@ export class Auth {
   }
 
   async login(email: string, password: string): Promise<void> {
-    this.accept(await this.post("/v1/auth/login", { email, password }));
+    this.accept(await this.post("/v1/auth/login", { email, password }), newKey());
   }
 
   /** Sets the first password through a one-time link, and signs in. */
   async setup(token: string, password: string): Promise<void> {
-    this.accept(await this.post("/v1/auth/setup", { token, password }));
+    this.accept(await this.post("/v1/auth/setup", { token, password }), newKey());
   }
 
   /** Whether this tab is a guest by that token already. */
@@ -83,6 +96,29 @@ export class Auth {
     } catch {
       // Signed out here in any case; the token runs out by itself.
     }
+  }
+
+  /** Those of whoever is signed in now. */
+  person(): PersonTokens {
+    const { guest } = this;
+    const subject = this.tokens && subjectOf(this.tokens.accessToken);
+    const isMine = (token: string): boolean => (guest === null ? this.guest === null && subjectOf(token) === subject : token === guest);
+    const mine = async (token: Promise<string>): Promise<string> => {
+      if (isMine(await token)) return token;
+      throw new SignedOutError();
+    };
+    return {
+      owner: guest === null ? String(subject) : `guest-${checksum(guest)}`,
+      signIn: () => (guest === null ? (this.tokens?.signIn ?? null) : "guest"),
+      isMine,
+      token: () => mine(this.token()),
+      refresh: (stale) => (isMine(stale) && this.isStill(isMine) ? mine(this.refresh(stale)) : Promise.reject(new SignedOutError())),
+    };
+  }
+
+  private isStill(isMine: (token: string) => boolean): boolean {
+    const now = this.guest ?? this.tokens?.accessToken;
+    return now !== undefined && isMine(now);
   }
 
   /** A token that is good now; refreshes one that is about to run out. */
@@ -115,13 +151,20 @@ export class Auth {
       if (this.tokens) this.end(null);
       throw new SignedOutError();
     }
+    if (this.tokens && subjectOf(current.accessToken) !== subjectOf(this.tokens.accessToken)) {
+      // Another person has signed in in another tab, of which this one was not told yet.
+      this.storageChanged();
+      throw new SignedOutError();
+    }
     if (current.accessToken !== stale && current.expiresAt > this.now()) {
       this.adopt(current);
       return current.accessToken;
     }
+    let reply: Awaited<ReturnType<Auth["post"]>>;
     try {
-      this.accept(await this.post("/v1/auth/refresh", keptIn(current)));
+      reply = await this.post("/v1/auth/refresh", keptIn(current));
     } catch (error) {
+      if (this.stored()?.accessToken !== current.accessToken) throw error;
       const status = error instanceof Error && "status" in error ? Number(error.status) : 0;
       if (status === 400 || status === 401 || status === 403) {
         this.end("You have been signed out. Please sign in again.");
@@ -130,6 +173,9 @@ export class Auth {
       this.schedule(15_000);
       throw error;
     }
+    // Signed out meanwhile, perhaps with somebody else signed in.
+    if (this.stored()?.accessToken !== current.accessToken) throw new SignedOutError();
+    this.accept(reply, current.signIn);
     return this.tokens?.accessToken ?? stale;
   }
 
@@ -166,13 +212,14 @@ export class Auth {
     this.listeners.clear();
   }
 
-  private accept(reply: LoginReply & { clockSkewMs: number }): void {
+  private accept(reply: LoginReply & { clockSkewMs: number }, signIn: string | undefined): void {
     const expiresAt = Date.parse(reply.expiresAt) - reply.clockSkewMs;
     const tokens: HumanTokens = {
       accessToken: reply.accessToken,
       ...(reply.refreshToken ? { refreshToken: reply.refreshToken } : {}),
       expiresAt,
       lifetimeMs: Math.max(0, expiresAt - this.now()),
+      ...(signIn === undefined ? {} : { signIn }),
     };
     this.options.storage.setItem(TOKENS_KEY, JSON.stringify(tokens));
     this.adopt(tokens);
@@ -240,4 +287,11 @@ function subjectOf(token: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** Tells the links of guests apart without naming them. */
+function checksum(text: string): string {
+  let sum = 0x811c9dc5;
+  for (const char of text) sum = Math.imul(sum ^ (char.codePointAt(0) as number), 0x01000193) >>> 0;
+  return sum.toString(36);
 }

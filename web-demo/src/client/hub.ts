@@ -84,17 +84,22 @@ export class Hub extends Emitter {
   /** The conversations whose notes were read. */
   private readonly looked = new Set<string>();
   private readonly stopAuth: () => void;
+  /** Ends the calls that are under way with the sign-in that they belong to. */
+  private readonly ended = new AbortController();
 
   constructor({ auth, fetch, connect, lock }: HubOptions) {
     super();
     this.isGuest = auth.kind === "guest";
-    this.rest = new Rest(auth, fetch);
+    const person = auth.person();
+    this.rest = new Rest(person, fetch, "", this.ended.signal);
     expectNotes();
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
     this.unsent = new Unsent({
       rest: this.rest,
       lock,
+      owner: person.owner,
+      signIn: () => person.signIn(),
       isMe: (id) => this.isMe(id),
       conversation: (id) => (this.current?.id === id && this.current.phase === "ready" ? this.current : null),
       sealing: () => this.keys.sealing,
@@ -111,12 +116,12 @@ export class Hub extends Emitter {
     });
     this.socket = new HubSocket({
       connect,
-      token: () => auth.token(),
-      refresh: (stale) => auth.refresh(stale),
+      token: () => person.token(),
+      refresh: (stale) => person.refresh(stale),
       verify: () => this.rest.me(),
     });
     this.stopAuth = auth.onChange((change) => {
-      if (change.type === "token") this.socket.tokenChanged(change.token);
+      if (change.type === "token" && person.isMine(change.token)) this.socket.tokenChanged(change.token);
     });
     this.socket.listen(() => this.socketChanged());
   }
@@ -137,6 +142,7 @@ export class Hub extends Emitter {
   }
 
   dispose(): void {
+    this.ended.abort();
     this.stopAuth();
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.keys.dispose();
@@ -198,13 +204,19 @@ export class Hub extends Emitter {
   /** `sealed`: encrypted from its title on, as the person was promised. */
   async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
     const participants = [{ type: "Agent" as const, agentId: agent.id }];
-    if (!sealed) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    // Whom the person named takes part, and nobody else before they agree.
+    const people = this.me ? { people: [this.me.id, agent.id] } : {};
+    if (!sealed) {
+      const session = await this.rest.createSession({ ...(title ? { title } : {}), participants });
+      await (await this.keys.memory)?.save(session.id, people);
+      return this.opened(session);
+    }
     const { sealing } = this.keys;
     if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
     const id = await this.keys.newSessionId();
     const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
     // Before the hub sees it: whatever it returns, nothing is written there in plain text.
-    await (await this.keys.memory)?.save(id, { isSealed: true });
+    await (await this.keys.memory)?.save(id, { isSealed: true, ...people });
     const session = await this.rest.createSession({ id, encryptedTitle, participants });
     if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
     noteSealedSession(id);
@@ -255,6 +267,7 @@ export class Hub extends Emitter {
   }
 
   private identifyLater(): void {
+    if (this.ended.signal.aborted) return;
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.identifyTimer = setTimeout(() => void this.identify(), this.backoff.next());
   }
@@ -346,6 +359,8 @@ export class Hub extends Emitter {
     this.connections = this.socket.connections;
     if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
+    // Who takes part may have changed without this page: it is read again before anything is sealed.
+    if (this.current) this.keys.sealing?.forgetParticipants(this.current.id);
     this.current?.connected();
     this.unsent.outbox.wake();
   }

@@ -8,22 +8,29 @@ import { WrittenStore } from "./written-store";
 export interface UnsentOptions extends DispatchOptions {
   isMe: (id: string | null) => boolean;
   lock: WithLock;
+  /** Names the person, or the visit of a guest, in this browser. */
+  owner: string;
+  signIn: () => string | null;
 }
 
 export class Unsent {
   readonly outbox: Outbox;
   readonly drafts = new Drafts();
   readonly isMe: (id: string | null) => boolean;
+  /** What is kept beside what is unsent bears this name. */
+  readonly owner: string;
   private tabs: TabChannel | null = null;
   private started = false;
 
-  constructor({ isMe, lock, ...options }: UnsentOptions) {
+  constructor({ isMe, lock, owner, signIn, ...options }: UnsentOptions) {
     this.isMe = isMe;
+    this.owner = owner;
     const dispatch = new Dispatch(options);
     this.outbox = new Outbox({
       send: (written, keep) => dispatch.send(written, keep),
       question: (written) => dispatch.question(written),
       isMe,
+      signIn,
       lock,
       announce: () => this.tabs?.post(),
     });

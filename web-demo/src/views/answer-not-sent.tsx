@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { mayBeAtHub, type Message, type Outgoing, type SettledBy } from "@hiloop/sdk/chat";
 import { AnswerHandedOver } from "./answer-signed";
 import { CopyText } from "./copy-text";
-import { endingOf, settledText, unsentText } from "./problem-text";
+import { endingOf, isAsked, refusedText, settledText, unsentText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 interface Props {
@@ -26,7 +26,7 @@ export function AnswerNotSent({ item, message, settledBy }: Props): VNode | null
       <p role="alert">
         {problem.kind === "settled"
           ? `${settledText(problem.status, endingOf(item, problem, message, settledBy), isMe)} ${unsentText(item, message)}`
-          : `Not sent: ${problem.text}`}
+          : refusedText(problem)}
       </p>
       {text !== "" && (
         <blockquote dir="auto" data-testid="kept-text">
@@ -36,7 +36,7 @@ export function AnswerNotSent({ item, message, settledBy }: Props): VNode | null
       <p class="not-sent-actions">
         {!isSettled && (
           <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(item.id)}>
-            Send again
+            {problem.kind === "refused" && isAsked(problem.code) ? "Send it" : "Send again"}
           </button>
         )}
         {isSettled && text !== "" && (

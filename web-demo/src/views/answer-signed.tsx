@@ -2,15 +2,16 @@
 // again. Another one can't, because the hub could choose between the two.
 import type { VNode } from "preact";
 import type { Message, Outgoing, Written } from "@hiloop/sdk/chat";
-import { signedName } from "./problem-text";
+import { isAsked, signedName } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 /** One that is on its way, or that the hub refused. */
 export function AnswerHandedOver({ item, message }: { item: Outgoing; message: Message | null }): VNode {
   const { outbox } = useUnsent();
   const { problem, error } = item;
+  const asks = problem?.kind === "refused" && isAsked(problem.code);
   const reason = problem?.kind === "refused" ? problem.text : error;
-  const said = reason === null ? "It is sent again by itself." : `The hub says: ${reason}`;
+  const said = asks ? problem.text : reason === null ? "It is sent again by itself." : `The hub says: ${reason}`;
   return (
     <p class="message-state given" data-testid="signed" data-state={item.state}>
       <span role={problem ? "alert" : "status"}>
@@ -19,6 +20,11 @@ export function AnswerHandedOver({ item, message }: { item: Outgoing; message: M
       <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(item.id)}>
         {problem ? "Send it again" : "Try now"}
       </button>
+      {asks && (
+        <button type="button" class="link" data-testid="discard" onClick={() => outbox.discard(item.id)}>
+          Don't send it
+        </button>
+      )}
     </p>
   );
 }

@@ -88,6 +88,8 @@ export class AppState extends Emitter {
     this.link = null;
     if (!link) return;
     this.stopHub();
+    sessionStorage.removeItem(LATER);
+    drafts.leaveTab();
     if (link.kind === "guest") {
       this.setupToken = null;
       this.auth.openGuest(link.token);

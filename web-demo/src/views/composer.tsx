@@ -101,7 +101,7 @@ export function Composer({ live }: { live: LiveSession }): VNode {
         onSendAsMessage={() => say({ kind: "message" })}
         onDiscard={() => drafts.set(live.id, EMPTY)}
       />
-      <SealLine live={live} />
+      <SealLine live={live} replied={aim.target && aim.target.kind !== "message" ? (live.message(aim.target.messageId) ?? null) : null} />
       <form onSubmit={submit}>
         <textarea
           ref={area}

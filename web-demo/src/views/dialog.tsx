@@ -1,6 +1,6 @@
 // A modal dialog: the browser's own, which keeps the focus in and closes by Escape.
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
   title: string;
@@ -22,7 +22,8 @@ function returnFocus(): void {
 
 export function Dialog({ title, onClose, onEscape, children }: Props): VNode {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before anything can be pressed in it, or beside it.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     if (before instanceof HTMLElement && before !== document.body && !before.closest("dialog")) opener = before;
     ref.current?.showModal();

@@ -1,7 +1,7 @@
 // The lines of the timeline: days, messages (those of one sender close together), small lines for other events, and
 // where the person left or something is not loaded.
 import type { ComponentChild, VNode } from "preact";
-import { authorOf, isUnproven, type LiveSession, type Message, openedOf } from "@hiloop/sdk/chat";
+import { authorOf, isUnproven, type LiveSession, type Message, openedOf, readersOf } from "@hiloop/sdk/chat";
 import { holdMs } from "../client/undo";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
@@ -77,6 +77,7 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
         hasKeys={live.seals.sealing !== null}
         missing={live.missing(message)}
         onFind={() => void live.findSeen(message)}
+        sealedFor={readers(live, message)}
         onReceipt={() => void saveReceipt(live, message)}
         readers={entry === lastMine ? names(live, entry.seq) : null}
         onAnswer={onAnswer}
@@ -105,6 +106,12 @@ function Gap({ live, count }: { live: LiveSession; count: number }): VNode {
       </button>
     </div>
   );
+}
+
+/** Null where everyone could read it. */
+function readers(live: LiveSession, message: Message): string | null {
+  const reach = readersOf(message, live.participants);
+  return reach && `${reach.reached} of ${reach.total}`;
 }
 
 function names(live: LiveSession, seq: number): string {

@@ -10,6 +10,7 @@ import {
   type Message,
   type Opened,
 } from "@hiloop/sdk/chat";
+import type { DraftPlace } from "../components/form/drafts";
 import { GivenValues } from "../components/form/given-values";
 import { OutcomeMark } from "../components/outcome-mark";
 import { actionLabel, ComponentTree, formFields } from "../components/tree";
@@ -22,10 +23,12 @@ import { givenAnswer, openOnce } from "./given-answer";
 import type { MessageProps } from "./message";
 import { ClosedMessage, isUnproven } from "./message-seal";
 import { ReasonField, useReason } from "./reason-field";
+import { useUnsent } from "./unsent-context";
 
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
   const withReason = useReason();
+  const { owner } = useUnsent();
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
   const given = givenAnswer(props);
   const answering: Answering = {
@@ -36,7 +39,7 @@ export function MessageBody(props: MessageProps): VNode | null {
     chosen: (answer?.state === "sending" ? answer.action : null) ?? given?.action ?? null,
     settled: message.responseRequired && message.status !== "Pending",
     given,
-    draft: { key: shownKey(message), keep: isSealedByScheme(message.encryptedContent) ? "tab" : "browser" },
+    draft: draftPlace(owner, message),
     answer: (content) => onAction(withReason(message, content)),
   };
   return (
@@ -45,6 +48,10 @@ export function MessageBody(props: MessageProps): VNode | null {
       {message.responseRequired && answering.enabled && !answering.busy && <ReasonField message={message} />}
     </AnsweringContext.Provider>
   );
+}
+
+function draftPlace(owner: string, message: Message): DraftPlace {
+  return { key: `${owner}.${shownKey(message)}`, keep: isSealedByScheme(message.encryptedContent) || owner.startsWith("guest-") ? "tab" : "browser" };
 }
 
 function SealedBody(props: MessageProps): VNode | null {

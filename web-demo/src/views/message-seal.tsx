@@ -14,6 +14,8 @@ export interface SealProps {
   unchecked: boolean;
   /** The keys of the person are here. */
   hasKeys: boolean;
+  /** Whom it was sealed for against who took part, as "2 of 3"; null where that were all. */
+  sealedFor: string | null;
   /** It names an earlier message that was not delivered, or not so far. */
   missing: "missing" | "not_loaded" | null;
   /** Looks for that one. */
@@ -64,7 +66,7 @@ export function SealWarnings(props: SealProps): VNode | null {
   const isChecking = unproven && props.unchecked && props.opened?.state !== "not_authenticated";
   const { name = null, otherName = null, hasEarlierKey = false } = props.opened?.author ?? {};
   const late = isLate(props);
-  if (!unproven && props.missing === null && !late && otherName === null && !hasEarlierKey) return null;
+  if (!unproven && props.missing === null && !late && otherName === null && !hasEarlierKey && props.sealedFor === null) return null;
   const reason = props.opened?.reason === "scheme" ? null : props.opened?.problem;
   const sealed = isSealedByScheme(props.message.encryptedContent);
   return (
@@ -95,6 +97,11 @@ export function SealWarnings(props: SealProps): VNode | null {
       {hasEarlierKey && (
         <p class="seal-note" data-testid="earlier-key">
           Signed with an earlier key of the sender.
+        </p>
+      )}
+      {props.sealedFor !== null && (
+        <p class="seal-note" data-testid="sealed-for" data-sealed-for={props.sealedFor}>
+          Encrypted for {props.sealedFor} who took part{props.message.responseRequired && ". An answer is for them alone"}.
         </p>
       )}
       {props.missing === "not_loaded" && (

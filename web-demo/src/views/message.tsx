@@ -49,6 +49,7 @@ const FIELDS = [
   "sealedSession",
   "hasKeys",
   "missing",
+  "sealedFor",
   "unchecked",
   "signed",
 ] as const;

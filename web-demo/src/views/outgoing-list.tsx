@@ -4,7 +4,7 @@ import { type LiveSession, mayBeAtHub, type Outgoing } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
 import { AnswerHandedOver } from "./answer-signed";
 import { CopyText } from "./copy-text";
-import { endingOf, settledText, unsentText } from "./problem-text";
+import { endingOf, isAsked, refusedText, settledText, unsentText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {
@@ -53,7 +53,7 @@ function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
   );
   const again = (
     <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(id)}>
-      {state === "waiting" ? "Try now" : "Send again"}
+      {state === "waiting" ? "Try now" : problem?.kind === "refused" && isAsked(problem.code) ? "Send it" : "Send again"}
     </button>
   );
   if (problem?.kind === "settled") {
@@ -77,7 +77,7 @@ function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
     return (
       <p class="message-state">
         <span class="form-error" role="alert">
-          Not sent: {problem.text}
+          {refusedText(problem)}
         </span>
         {again}
         {isUnconfirmed && (

@@ -24,6 +24,15 @@ export function settledText(status: Settled["status"], ending: Ending, isMe: (id
   return `${by?.name ?? "Someone"} was faster and ${did}.`;
 }
 
+/** Why something was not sent, or that the person is asked first whether to send it. */
+export function refusedText({ code, text }: { code: string; text: string }): string {
+  return isAsked(code) ? text : `Not sent: ${text}`;
+}
+
+export function isAsked(code: string): boolean {
+  return code === "ASK_FIRST";
+}
+
 /** Of an answer that came too late. `question`: as it stands, with what is proven of its answer. */
 export function endingOf({ sealed, parent }: Outgoing, { by, outcome }: Settled, question: Message | null, settledBy: SettledBy | undefined): Ending {
   if (!sealed && parent === null) return { by, outcome };

@@ -1,12 +1,18 @@
 // Above the composer: who will be able to read what one writes, and what stands against it.
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { joinNames, type LiveSession } from "@hiloop/sdk/chat";
+import { type Audience, joinNames, type LiveSession, type Message, reachedBy } from "@hiloop/sdk/chat";
 import { LockIcon } from "./icons";
 import { SafetyDialog } from "./safety";
 import { SealNews } from "./seal-news";
 
-export function SealLine({ live }: { live: LiveSession }): VNode | null {
+interface Props {
+  live: LiveSession;
+  /** What is being answered, or asked back about; null for what is said by itself. */
+  replied: Message | null;
+}
+
+export function SealLine({ live, replied }: Props): VNode | null {
   const { audience } = live.seals;
   const [comparing, setComparing] = useState<string | null>(null);
   if (live.phase !== "ready" || live.encryption === "checking") return null;
@@ -50,14 +56,24 @@ export function SealLine({ live }: { live: LiveSession }): VNode | null {
       </div>
     );
   }
-  const { reached, total, missing } = audience;
+  const { reached, total } = reachedBy(audience, replied);
   return (
     <>
       <SealNews live={live} />
       <p class="seal-line" data-testid="seal-line" data-encryption="sealed" data-sealed-for={`${reached}/${total}`}>
-        <LockIcon />{" "}
-        {reached === total ? `Encrypted for all ${total} who take part` : `Encrypted for ${reached} of ${total}: no key yet from ${joinNames(missing)}`}
+        <LockIcon /> {reached === total ? `Encrypted for all ${total} who take part` : `Encrypted for ${reached} of ${total}: ${whyNot(audience, reached)}`}
       </p>
     </>
   );
+}
+
+function whyNot({ to, missing, news }: Audience, reached: number): string {
+  const joined = news.flatMap(({ kind, name }) => (kind === "joined" ? [name] : []));
+  return [
+    reached < to.length ? "those who were asked" : "",
+    missing.length > 0 ? `no key yet from ${joinNames(missing)}` : "",
+    joined.length > 0 ? `not yet for ${joinNames(joined)}` : "",
+  ]
+    .filter((reason) => reason !== "")
+    .join("; ");
 }

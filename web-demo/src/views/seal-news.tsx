@@ -15,7 +15,7 @@ export function SealNews({ live }: { live: LiveSession }): VNode | null {
           {sentence(one)} <Compare live={live} participant={live.participant(one.principalId)} />
         </span>
       ))}
-      <button type="button" class="link" data-testid="acknowledge" onClick={() => void live.seals.acknowledge()}>
+      <button type="button" class="link" data-testid="acknowledge" onClick={() => void live.seals.acknowledge(news)}>
         All right
       </button>
     </div>
@@ -24,7 +24,7 @@ export function SealNews({ live }: { live: LiveSession }): VNode | null {
 
 function sentence({ kind, name }: News): string {
   return kind === "joined"
-    ? `${name} takes part since you looked last, and can read what is written from now on.`
+    ? `${name} takes part as well. What you write is not encrypted for them before you agree.`
     : `${name} has a new key, signed with the one before.`;
 }
 

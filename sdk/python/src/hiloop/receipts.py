@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .accept import Accepted, Refused, check_signed, open_signed
-from .codec import b64decode, b64encode, load_json
+from .codec import b64decode, b64encode, load_json, parse_time
 from .components import offered_actions, says
 from .errors import Unverified
 from .keys import Entry, PublicKeys
@@ -24,7 +24,8 @@ class VerifiedReceipt:
     question: dict[str, Any] = field(repr=False)
     """The plaintext of the question, `{"content"?, "components"?}`."""
     deadline_at: str | None
-    """The deadline of the question. Only who received the answer knows whether it arrived in time."""
+    """The deadline of the question: an answer that was signed later proves nothing. Only who received the answer knows
+    whether it arrived in time."""
     answered_by: str
     """The principal that answered."""
     answered_at: str
@@ -82,6 +83,9 @@ def _verify(receipt: Mapping[str, Any], trusted: Mapping[str, str]) -> VerifiedR
         raise Refused("session", "question and answer belong to different sessions")
     if answered.sender.id not in (asked.answerers or ()):
         raise Refused("answerer", "who answered was not asked")
+    # There is no other clock here than that of the one who answered.
+    if asked.deadline_at is not None and parse_time(answered.at) >= parse_time(asked.deadline_at):
+        raise Refused("deadline", "it was signed after the deadline of the question")
     content = answer.plain.get("content")
     content = dict(content) if isinstance(content, Mapping) else {}
     components = question.plain.get("components")

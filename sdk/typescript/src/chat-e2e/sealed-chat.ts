@@ -6,9 +6,9 @@ import type { Audience, News, Reply, Safety, SealedMessage, Sealing } from "../c
 import { checkAnswer, checkAnswerKey, offeredActions } from "../e2e/answer.js";
 import { fromText } from "../e2e/bytes.js";
 import { Device } from "../e2e/device.js";
-import { Directory, type Member, principalOf } from "../e2e/directory.js";
+import { Directory, principalOf } from "../e2e/directory.js";
 import { type Entry, makeEntry } from "../e2e/entries.js";
-import { KeyChanged, Refused, textOfReason } from "../e2e/errors.js";
+import { Refused, textOfReason } from "../e2e/errors.js";
 import { digestOf as digestOfHeader, type Header, type Pair } from "../e2e/header.js";
 import type { KeyRing } from "../e2e/keys.js";
 import { type OpenedMessage, readPlain, senderOf } from "../e2e/messages.js";
@@ -16,12 +16,13 @@ import { isSealed, type OpenedEnvelope } from "../e2e/open.js";
 import { Pins } from "../e2e/pins.js";
 import { makeReceipt } from "../e2e/receipts.js";
 import { safetyNumber } from "../e2e/safety.js";
-import { recipientsOf, Sealer } from "../e2e/sealer.js";
+import { Sealer } from "../e2e/sealer.js";
 import type { Recipient } from "../e2e/seal.js";
 import type { KeyStore } from "../e2e/store.js";
 import { asContent } from "../envelope.js";
 import { HiloopError } from "../errors.js";
 import type { Agent, Content, Envelope, Message, Participant, Session } from "../types.js";
+import { Audiences, changedKey } from "./audiences.js";
 import { People } from "./people.js";
 import type { Records } from "./records.js";
 import { SessionNotes } from "./session-notes.js";
@@ -41,7 +42,8 @@ export class SealedChat implements Sealing {
   private readonly sealer: Sealer;
   private readonly directory: Directory;
   private readonly people: People;
-  private readonly notes: SessionNotes;
+  private readonly audiences: Audiences;
+  private readonly now: () => number;
   private readonly rosters = new Map<string, readonly Participant[]>();
   /** What was opened, with its content key, by digest: for receipts and late joiners. */
   private readonly opened = new Map<string, OpenedEnvelope>();
@@ -54,7 +56,7 @@ export class SealedChat implements Sealing {
   constructor(private readonly options: SealedChatOptions) {
     const { principalId, keys, store, records, rest, now } = options;
     this.people = new People(records);
-    this.notes = new SessionNotes(records);
+    this.now = now ?? Date.now;
     const onReplaced = (change: { principalId: string; keyId: string }): void => {
       this.people.noteNewKey(change.principalId, change.keyId).catch((error: unknown) => console.error(error));
     };
@@ -64,6 +66,9 @@ export class SealedChat implements Sealing {
       keys: (session) => rest.keys(session),
     });
     this.sealer = new Sealer(this.device, this.directory, (one) => this.opened.set(one.digest, one));
+    const { directory, people } = this;
+    const firstNamed = (sessionId: string): string[] | null => this.firstNamed(sessionId);
+    this.audiences = new Audiences({ principalId, directory, people, notes: new SessionNotes(records), firstNamed });
   }
 
   /** Of the person's own key. */
@@ -136,39 +141,16 @@ export class SealedChat implements Sealing {
     return this.inTurn(async () => (await this.answerTo(question)).settled);
   }
 
-  async audience(sessionId: string): Promise<Audience> {
-    const members = await this.directory.members(sessionId);
-    const changed = members.flatMap(({ change, participant }) =>
-      change ? [{ principalId: change.principalId, keyId: change.keyId, name: participant.name ?? "Someone" }] : [],
-    );
-    const missing = members.filter(({ recipient, change }) => !recipient && !change).map(({ participant }) => participant.name ?? "someone");
-    const agents = members.filter(({ participant }) => participant.type === "Agent");
-    const reachesAgents = agents.length > 0 && agents.every(({ recipient, change }) => recipient !== null || change !== null);
-    return { total: members.length, reached: recipientsOf(members).length, missing, changed, reachesAgents, news: await this.newsOf(sessionId, members) };
+  audience(sessionId: string): Promise<Audience> {
+    return this.audiences.of(sessionId);
   }
 
-  /** Who takes part since the person looked last, and whose key is a new one. */
-  private async newsOf(sessionId: string, members: readonly Member[]): Promise<News[]> {
-    const others = members.filter(({ principalId }) => principalId !== this.options.principalId);
-    const { people } = await this.notes.load(sessionId);
-    if (people === null && others.length > 0) await this.notes.save(sessionId, { people: members.map(({ principalId }) => principalId) });
-    const news: News[] = [];
-    for (const { principalId, participant } of others) {
-      const { type, invitedBy } = participant;
-      const known = await this.people.meet(principalId, { id: principalId, type, name: participant.name, inviter: invitedBy?.name ?? null });
-      const name = known.name ?? "Someone";
-      if (people !== null && !people.includes(principalId)) news.push({ kind: "joined", principalId, name });
-      else if (known.newKeyId) news.push({ kind: "new_key", principalId, name });
-    }
-    return news;
+  acknowledge(sessionId: string, news: readonly News[]): Promise<void> {
+    return this.audiences.acknowledge(sessionId, news);
   }
 
-  async acknowledge(sessionId: string): Promise<void> {
-    const members = await this.directory.members(sessionId);
-    for (const { principalId } of members) if ((await this.people.load(principalId))?.newKeyId) await this.people.noteNewKey(principalId, null);
-    const { people } = await this.notes.load(sessionId);
-    const all = new Set([...(people ?? []), ...members.map(({ principalId }) => principalId)]);
-    await this.notes.save(sessionId, { people: [...all] });
+  forgetParticipants(sessionId: string): void {
+    this.rosters.delete(sessionId);
   }
 
   async knowsKeyOf({ id, key }: Agent): Promise<boolean> {
@@ -176,14 +158,12 @@ export class SealedChat implements Sealing {
     return (await this.options.store.loadPin(id)) !== null;
   }
 
-  async seal(sessionId: string, content: Content, { inReplyTo, settles }: Reply): Promise<SealedMessage> {
-    const members = await this.directory.members(sessionId);
-    for (const { change, participant } of members) if (change) throw changedKey(change, participant.name);
-    const to = recipientsOf(members);
-    if (to.every(({ principalId }) => principalId === this.options.principalId))
-      throw new HiloopError(0, "NO_KEYS", "Nobody else here has an encryption key yet: there is nobody to write this for.");
-    const parent = inReplyTo ? await this.digestToAnswer(inReplyTo) : null;
-    const sealed = await this.sealer.sealFor(to, sessionId, settles ? "answer" : "message", { content }, parent);
+  async seal(sessionId: string, content: Content, { inReplyTo, settles, audience }: Reply): Promise<SealedMessage> {
+    const question = inReplyTo ? this.openedToAnswer(inReplyTo) : null;
+    const to = await this.audiences.recipients(sessionId, question?.header ?? null, audience ?? null);
+    const deadlineAt = settles ? question?.header.deadlineAt : null;
+    if (deadlineAt && this.now() >= Date.parse(deadlineAt)) throw new HiloopError(0, "DEADLINE_PASSED", "Its time ran out before your answer was sent.");
+    const sealed = await this.sealer.sealFor(to, sessionId, settles ? "answer" : "message", { content }, question?.digest ?? null);
     return { envelope: sealed.envelope, delivered: ({ id, seq }) => this.device.delivered(sealed, id, seq) };
   }
 
@@ -317,11 +297,18 @@ export class SealedChat implements Sealing {
     return one && one.header.session === sessionId && one.header.from.id === senderOf(message) ? one : null;
   }
 
-  private async digestToAnswer(message: Message): Promise<string | null> {
+  private openedToAnswer(message: Message): OpenedEnvelope | null {
     if (!isSealed(message.encryptedContent)) return null;
-    const digest = this.openedBy(message)?.digest;
-    if (!digest) throw new HiloopError(0, "NOT_AUTHENTICATED", "This request does not open here, so it can't be answered.");
-    return digest;
+    const one = this.openedBy(message);
+    if (!one) throw new HiloopError(0, "NOT_AUTHENTICATED", "This request does not open here, so it can't be answered.");
+    return one;
+  }
+
+  /** Those to whom the earliest envelope was sealed that was opened of a conversation; keys that were passed on say nothing of that. */
+  private firstNamed(sessionId: string): string[] | null {
+    const here = [...this.opened.values()].filter(({ header, plain }) => header.session === sessionId && header.kind !== "answer" && !("keys" in plain));
+    const first = here.reduce<OpenedEnvelope | null>((a, b) => (a && a.header.at <= b.header.at ? a : b), null);
+    return first && [...new Set([first.header.from, ...first.header.to].map(({ id }) => id))];
   }
 
   private entryOf(pair: Pair): ({ principalId: string } & Entry) | null {
@@ -353,9 +340,4 @@ function clearFields({ responseRequired, deadlineAt, answerers, senderType, send
 
 function isSame(known: Envelope, other: Envelope | null): boolean {
   return JSON.stringify(known) === JSON.stringify(other);
-}
-
-function changedKey({ keyId, principalId }: KeyChanged, name: string | null): HiloopError {
-  const message = `The encryption key of ${name ?? "a participant"} has changed. Compare the safety number and confirm the new key first.`;
-  return new HiloopError(0, "KEY_CHANGED", message, { details: { principalId, keyId } });
 }

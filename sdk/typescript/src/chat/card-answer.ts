@@ -1,6 +1,7 @@
 // An answer that is given by a press, on the card of its question or in its row of the list: one at a time, and to the
 // question as it was shown.
 import { outcomeOf } from "../envelope.js";
+import type { Pair } from "../e2e/header.js";
 import type { Content, Message } from "../types.js";
 import { openedOf } from "./opened.js";
 import type { Outbox } from "./outbox.js";
@@ -13,12 +14,14 @@ export interface CardAnswer {
   content: Content;
   /** The conversation is encrypted: the answer is never sent in plain text. */
   sealed: boolean;
+  /** Whom the person was shown as its readers; absent in the list, where those count to whom the question was sealed. */
+  audience?: readonly Pair[] | null;
   /** How long the answer can be taken back. */
   holdMs: number;
 }
 
 /** Hands an answer to the outbox; null while another one to the same question is on its way, or was signed before. */
-export function answerFromCard(outbox: Outbox, { sessionId, message, content, sealed, holdMs }: CardAnswer): Outgoing | null {
+export function answerFromCard(outbox: Outbox, { sessionId, message, content, sealed, audience = null, holdMs }: CardAnswer): Outgoing | null {
   const settles = message.responseRequired;
   const parent = openedOf(message)?.digest ?? null;
   if (settles && outbox.signedFor(parent)) return null;
@@ -34,6 +37,7 @@ export function answerFromCard(outbox: Outbox, { sessionId, message, content, se
     settles,
     from: "card",
     sealed,
+    audience,
     holdMs,
   });
 }

@@ -29,7 +29,7 @@ export class Dispatch {
 
   /**
    * `keep` stores the body before it leaves. Throws the error of the call, or one with status 0: `KEYS_LOADING`,
-   * `NO_OWN_KEYS`, `NO_KEYS`, `KEY_CHANGED`, `NOT_AUTHENTICATED`.
+   * `NO_OWN_KEYS`, `NO_KEYS`, `KEY_CHANGED`, `NEW_KEY`, `DEADLINE_PASSED`, `NOT_AUTHENTICATED`.
    */
   async send(written: Written, keep: (body: OutgoingMessage) => Promise<void>): Promise<Message> {
     const { sessionId, key } = written;
@@ -67,7 +67,7 @@ export class Dispatch {
       throw new HiloopError(0, "NOT_AUTHENTICATED", "The hub shows another request now than the one that was answered.");
     const problem = inReplyTo && settles ? sealing.mayAnswer(inReplyTo) : null;
     if (problem) throw new HiloopError(0, "NOT_AUTHENTICATED", problem);
-    return sealing.seal(sessionId, content, { inReplyTo, settles });
+    return sealing.seal(sessionId, content, { inReplyTo, settles, audience: written.audience ?? null });
   }
 
   /** What an encrypted reply names, opened: read from the hub where its conversation is not open. */

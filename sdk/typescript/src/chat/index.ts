@@ -42,6 +42,7 @@ export type { MessageState, OpenedMessage } from "../e2e/messages.js";
 export { Outbox, type OutboxOptions } from "./outbox.js";
 export { MemoryOutboxStore, type OutboxStore } from "./outbox-store.js";
 export { type AnswerState, mayBeAtHub, type Outgoing, type OutgoingState, type Problem, type Written } from "./outgoing.js";
+export { type Reach, reachedBy, readersOf } from "./reach.js";
 export { Rest, type TokenSource } from "./rest.js";
 export type { Audience, ChangedKey, News, Reply, Safety, SealedMessage, Sealing, SessionMemory, SessionNote } from "./sealing.js";
 export { type Encryption, SessionSeals } from "./session-seals.js";

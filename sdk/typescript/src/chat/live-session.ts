@@ -2,6 +2,7 @@
 import { Emitter } from "../emitter.js";
 import { Backoff } from "../backoff.js";
 import { HiloopError, isTransient, messageOf, NetworkError } from "../errors.js";
+import type { Pair } from "../e2e/header.js";
 import type { HubSocket } from "../socket.js";
 import type { Actor, Content, Frame, HubEvent, Message, Participant, Session } from "../types.js";
 import { answerFromCard } from "./card-answer.js";
@@ -341,7 +342,7 @@ export class LiveSession extends Emitter {
 
   /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
-    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, holdMs });
+    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, audience: this.shownReaders, holdMs });
   }
 
   /** The answer that this person signed to a question: the hub has it, or may have it, whatever it shows. */
@@ -354,6 +355,11 @@ export class LiveSession extends Emitter {
     return this.encryption !== "plain" || this.needsConsent;
   }
 
+  /** Whom the person is shown as the readers of what they write. */
+  private get shownReaders(): readonly Pair[] | null {
+    return this.writesSealed ? (this.seals.audience?.to ?? null) : null;
+  }
+
   private put(
     content: Content,
     { inReplyTo, ...fields }: { inReplyTo: Shown | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
@@ -361,7 +367,7 @@ export class LiveSession extends Emitter {
     const sealed = this.writesSealed;
     // Not of what the hub shows under this id by now.
     const { id = null, about = null, digest: parent = null } = inReplyTo ?? {};
-    return this.outbox.add({ sessionId: this.id, content, inReplyTo: id, parent, about, sealed, ...fields });
+    return this.outbox.add({ sessionId: this.id, content, inReplyTo: id, parent, about, sealed, audience: this.shownReaders, ...fields });
   }
 
   markRead(seq: number): void {

@@ -8,8 +8,11 @@ import type { Actor, Message, OutgoingMessage } from "../types.js";
 import { OutboxItems } from "./outbox-items.js";
 import type { OutboxStore } from "./outbox-store.js";
 import {
+  ASK_FIRST,
+  askFirst,
   type Draft,
   isDecision,
+  isToBeAsked,
   isTooOldToRepeat,
   mayBeAtHub,
   type Outgoing,
@@ -27,6 +30,8 @@ export interface OutboxOptions {
   /** The question that something answers, as it stands at the hub; null where it can't be read. */
   question: (written: Written) => Promise<Message | null>;
   isMe: (id: string | null) => boolean;
+  /** In which sign-in the person is: what another one has left is not sent unasked. */
+  signIn?: () => string | null;
   /** Excludes every other window while it works. */
   lock?: <T>(name: string, work: () => Promise<T>) => Promise<T>;
   /** Makes the other windows `reload`. */
@@ -92,7 +97,7 @@ export class Outbox extends Emitter {
   /** Sends a signed answer again: the same bytes. */
   sendAgain(signed: Written): void {
     if (this.items.find(signed.id)) return this.retry(signed.id);
-    void this.items.add(outgoingFrom({ ...signed, ...newKeyFor(signed), heldUntil: null }, this.now())).then(() => this.drain(signed.sessionId));
+    void this.items.add(outgoingFrom({ ...signed, ...newKeyFor(signed), ...this.agreed(), heldUntil: null }, this.now())).then(() => this.drain(signed.sessionId));
   }
 
   /** What signing out would lose. */
@@ -104,7 +109,7 @@ export class Outbox extends Emitter {
     const now = this.now();
     // Later than what is there already, also on a clock that was set back.
     const createdAt = Math.max(now, (this.items.list.at(-1)?.createdAt ?? 0) + 1);
-    const item = outgoingFrom({ ...writtenFrom(draft, now), createdAt }, now);
+    const item = outgoingFrom({ ...writtenFrom(draft, now, this.signIn), createdAt }, now);
     void this.items.add(item).then(() => this.drain(item.sessionId));
     return item;
   }
@@ -126,7 +131,8 @@ export class Outbox extends Emitter {
   retry(id: string): void {
     const item = this.items.find(id);
     if (!item || item.state === "sending" || item.state === "sent") return;
-    this.renew(id, item.problem ? (mayBeAtHub(item) ? newKeyFor(item) : newAttempt()) : {});
+    const again = isAsked(item) ? { problem: null } : item.problem ? (mayBeAtHub(item) ? newKeyFor(item) : newAttempt()) : {};
+    this.renew(id, { ...again, ...this.agreed() });
   }
 
   /** Sends the words of an answer that came too late, or whose question is not the one that was shown, as a message. */
@@ -134,13 +140,13 @@ export class Outbox extends Emitter {
     const { content, problem } = this.items.find(id) ?? {};
     if (content?.text === undefined) return;
     const alone = problem?.kind === "refused" ? { inReplyTo: null, parent: null, about: null } : {};
-    this.renew(id, { ...newAttempt(), ...alone, content: { text: content.text }, settles: false, from: "composer" });
+    this.renew(id, { ...newAttempt(), ...this.agreed(), ...alone, content: { text: content.text }, settles: false, from: "composer" });
   }
 
-  /** Not for a decision that the hub may have, before its question is settled. */
+  /** Not for a decision that the hub may have, before its question is settled, or the person is asked whether it leaves at all. */
   discard(id: string): void {
     const item = this.items.find(id);
-    if (item && mayBeAtHub(item) && item.problem?.kind !== "settled") return;
+    if (item && mayBeAtHub(item) && item.problem?.kind !== "settled" && !isAsked(item)) return;
     void this.items.remove(id);
   }
 
@@ -198,6 +204,15 @@ export class Outbox extends Emitter {
     for (const timer of this.timers.values()) clearTimeout(timer);
   }
 
+  private get signIn(): string | null {
+    return this.options.signIn?.() ?? null;
+  }
+
+  /** The person wants it sent, now and in this sign-in. */
+  private agreed(): Pick<Written, "signIn" | "agreedAt"> {
+    return { signIn: this.signIn, agreedAt: this.now() };
+  }
+
   private renew(id: string, change: Partial<Outgoing>): void {
     const sessionId = this.items.find(id)?.sessionId;
     if (sessionId === undefined) return;
@@ -249,6 +264,10 @@ export class Outbox extends Emitter {
       await this.refuse(id, { kind: "refused", code: "MAY_BE_SENT", text: MAY_BE_SENT });
       return true;
     }
+    if (isToBeAsked(item, this.signIn, this.now())) {
+      await this.refuse(id, askFirst(item));
+      return true;
+    }
     const signed = item.settles ? this.items.signedFor(item.parent) : null;
     if (signed && signed.id !== id) {
       await this.refuse(id, { kind: "refused", code: "SIGNED_BEFORE", text: SIGNED_BEFORE });
@@ -275,6 +294,8 @@ export class Outbox extends Emitter {
   }
 
   private async failed(item: Outgoing, error: unknown): Promise<boolean> {
+    // The sign-in has ended: what becomes of it is for the next one.
+    if (this.disposed) return false;
     const { id, sessionId } = item;
     const { code, status, retryAfterMs } = error instanceof HiloopError ? error : new HiloopError(0, "", "");
     if (isTransient(error) || code === "KEYS_LOADING" || status === 401) {
@@ -286,6 +307,10 @@ export class Outbox extends Emitter {
     if (code === "ALREADY_RESPONDED" || code === "ALREADY_SETTLED") {
       const question = await this.options.question(item);
       await this.settle(item, question && question.status !== "Pending" ? settlementOf(question) : settlementIn(error as HiloopError));
+      return true;
+    }
+    if (code === "DEADLINE_PASSED") {
+      await this.settle(item, { kind: "settled", status: "Expired", by: null, at: null, outcome: null });
       return true;
     }
     if (status === 403 && item.settles && item.inReplyTo) this.forbidden.set(item.inReplyTo, messageOf(error));
@@ -334,13 +359,17 @@ export class Outbox extends Emitter {
   }
 }
 
+function isAsked({ problem }: Written): boolean {
+  return problem?.kind === "refused" && problem.code === ASK_FIRST;
+}
+
 function isUnfinished({ state }: Outgoing): boolean {
   return state === "held" || state === "queued" || state === "waiting" || state === "sending";
 }
 
 /** The hub may have kept its refusal under the key. */
 function newAttempt(): Partial<Outgoing> {
-  return { key: newKey(), body: null, attemptedAt: null, problem: null };
+  return { key: newKey(), body: null, attemptedAt: null, problem: null, audience: null };
 }
 
 /** The signed bytes stay, under a key of which the hub has kept no refusal: they can't count twice. */

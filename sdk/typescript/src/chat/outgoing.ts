@@ -1,4 +1,5 @@
 // One thing that a person has said or decided and that the hub has not confirmed yet.
+import type { Pair } from "../e2e/header.js";
 import { newKey } from "../http.js";
 import type { Actor, Content, Message, MessageStatus, Outcome, OutgoingMessage } from "../types.js";
 
@@ -17,6 +18,12 @@ export interface Written {
   from: "composer" | "card";
   /** The conversation was encrypted when it was written: it is never sent in plain text. */
   sealed: boolean;
+  /** Whom the person was shown as its readers, with their keys; absent from what an earlier version of the page has kept. */
+  audience?: readonly Pair[] | null;
+  /** In which sign-in it was written, or agreed to. */
+  signIn?: string | null;
+  /** When the person agreed to have it sent after all. */
+  agreedAt?: number | null;
   /** What it answers, in words, for the case that the question is not loaded. */
   about: string | null;
   /** Milliseconds since 1970; its place in the order of its session. */
@@ -71,14 +78,14 @@ export function answerStateOf(item: Outgoing): AnswerState {
 }
 
 /** What is handed to the outbox. */
-export type Draft = Pick<Written, "sessionId" | "content" | "inReplyTo" | "parent" | "settles" | "from" | "sealed" | "about"> & {
+export type Draft = Pick<Written, "sessionId" | "content" | "inReplyTo" | "parent" | "settles" | "from" | "sealed" | "about" | "audience"> & {
   /** How long it can be taken back. */
   holdMs: number;
 };
 
-export function writtenFrom({ holdMs, ...draft }: Draft, now: number): Written {
+export function writtenFrom({ holdMs, ...draft }: Draft, now: number, signIn: string | null = null): Written {
   const heldUntil = holdMs > 0 ? now + holdMs : null;
-  return { ...draft, id: newKey(), createdAt: now, heldUntil, key: newKey(), body: null, attemptedAt: null, problem: null };
+  return { ...draft, signIn, id: newKey(), createdAt: now, heldUntil, key: newKey(), body: null, attemptedAt: null, problem: null };
 }
 
 /** The state of something that was read from the store. */
@@ -114,4 +121,21 @@ const KEY_MS = 23 * 3_600_000;
 /** It may have arrived long ago, and the hub no longer recognises a repetition. An answer can't arrive twice. */
 export function isTooOldToRepeat({ attemptedAt, settles }: Written, now: number): boolean {
   return attemptedAt !== null && !settles && now - attemptedAt > KEY_MS;
+}
+
+/** After this long a person may think otherwise, and others may count on it no longer. */
+const STALE_MS = 4 * 3_600_000;
+
+/** Written in a sign-in that has ended, perhaps by somebody else at this browser, or long ago: the person is asked first. */
+export function isToBeAsked({ agreedAt, createdAt, signIn }: Written, current: string | null, now: number): boolean {
+  return (signIn ?? null) !== current || now - (agreedAt ?? createdAt) > STALE_MS;
+}
+
+/** The code of what waits for the person's word. */
+export const ASK_FIRST = "ASK_FIRST";
+
+export function askFirst(written: Written): Extract<Problem, { kind: "refused" }> {
+  // Of a decision that is said beside it.
+  const before = written.attemptedAt === null || isDecision(written) ? "" : " The hub may have it already.";
+  return { kind: "refused", code: ASK_FIRST, text: `This was written a while ago, or in a sign-in that has ended.${before} Do you still want to send it?` };
 }

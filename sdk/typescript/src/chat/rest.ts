@@ -31,8 +31,9 @@ export class Rest {
   /** For calls of other parts of the page. */
   readonly http: Http;
 
-  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "") {
-    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy });
+  /** `signal` ends every call: with the sign-in that they belong to. */
+  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "", signal?: AbortSignal) {
+    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy, signal });
   }
 
   me(): Promise<Me> {

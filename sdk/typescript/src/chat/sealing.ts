@@ -1,4 +1,5 @@
 // What a conversation needs of encryption. `@hiloop/sdk/chat-e2e` implements it; a page loads that when it has to.
+import type { Pair } from "../e2e/header.js";
 import type { Agent, Content, Envelope, Message, Participant, Session } from "../types.js";
 import type { ReadMessage, SettledBy } from "./opened.js";
 
@@ -14,6 +15,8 @@ export interface News {
   /** `joined`: takes part since. `new_key`: has a new key, which the one before it signed. */
   kind: "joined" | "new_key";
   principalId: string;
+  /** Of the key that is shown. */
+  keyId: string;
   name: string;
 }
 
@@ -22,6 +25,8 @@ export interface Audience {
   /** Everyone who takes part, the person among them. */
   total: number;
   reached: number;
+  /** Those who are reached, with their keys, the person among them. Who joined is not before the person agrees. */
+  to: readonly Pair[];
   /** The names of those who have no key yet. */
   missing: string[];
   changed: ChangedKey[];
@@ -51,6 +56,8 @@ export interface Reply {
   inReplyTo: Message | null;
   /** It answers a question. */
   settles: boolean;
+  /** Whom the person was shown while they wrote, with their keys: it is sealed for nobody else. Null where that is not known. */
+  audience?: readonly Pair[] | null;
 }
 
 /** What this browser knows of a conversation, whatever the hub says later. */
@@ -59,8 +66,10 @@ export interface SessionNote {
   isSealed: boolean;
   /** The person agreed to write in plain text although its agents could encrypt. */
   allowsPlain: boolean;
-  /** Who took part, as far as the person has seen it; null before its first look. */
+  /** Who takes part as far as the person knows: named by a participant, or acknowledged. Null before something is verified. */
   people: readonly string[] | null;
+  /** Before: whom the hub listed first. */
+  listed?: readonly string[] | null;
 }
 
 /** Kept beyond the life of the page. */
@@ -78,11 +87,13 @@ export interface Sealing {
   titleOf(session: Session): Promise<string | null>;
   settledBy(question: Message): Promise<SettledBy>;
   audience(sessionId: string): Promise<Audience>;
-  /** The person has seen the news of a conversation. */
-  acknowledge(sessionId: string): Promise<void>;
+  /** The person has seen these news of a conversation. */
+  acknowledge(sessionId: string, news: readonly News[]): Promise<void>;
+  /** Nobody follows who takes part any more: it is read again before something is sealed. */
+  forgetParticipants(sessionId: string): void;
   /** Whether a key of the agent is known here, whatever the hub says now. */
   knowsKeyOf(agent: Agent): Promise<boolean>;
-  /** Throws `KEY_CHANGED` and `NO_KEYS`. */
+  /** Throws `KEY_CHANGED`, `NEW_KEY`, `NO_KEYS` and `DEADLINE_PASSED`. */
   seal(sessionId: string, content: Content, reply: Reply): Promise<SealedMessage>;
   /** The envelope of a message, as `seen` of another one names it; null for what is not encrypted. */
   digestOf(message: Message): string | null;

@@ -12,7 +12,7 @@ import {
   type SettledBy,
   setTitle,
 } from "./opened.js";
-import type { Audience, Sealing, SessionMemory } from "./sealing.js";
+import type { Audience, News, Sealing, SessionMemory } from "./sealing.js";
 
 /**
  * `sealed`: written encrypted. `plain`: the hub can read it. `locked`: encrypted, and the keys are not here. `checking`:
@@ -48,6 +48,7 @@ export class SessionSeals {
   private readonly settlements = new Map<string, { response: MessageResponse | null; settledBy: SettledBy }>();
   private queue: string[] = [];
   private working: Promise<void> | null = null;
+  private hasVerified = false;
   private disposed = false;
 
   constructor(
@@ -113,6 +114,7 @@ export class SessionSeals {
   dispose(): void {
     this.disposed = true;
     this.queue = [];
+    this.sealing?.forgetParticipants(this.id);
   }
 
   /** Messages that were added to the timeline, the oldest first. */
@@ -133,6 +135,7 @@ export class SessionSeals {
     this.sealing.titleOf({ ...session, id: this.id }).then(
       (title) => {
         setTitle(session, title);
+        if (title !== null) this.verifiedFirst();
         this.source.changed();
       },
       () => undefined,
@@ -176,8 +179,9 @@ export class SessionSeals {
     await this.readAudience();
   }
 
-  async acknowledge(): Promise<void> {
-    await this.sealing?.acknowledge(this.id);
+  /** `news`: those that were shown. */
+  async acknowledge(news: readonly News[]): Promise<void> {
+    await this.sealing?.acknowledge(this.id, news);
     await this.readAudience();
   }
 
@@ -215,6 +219,13 @@ export class SessionSeals {
     if (this.audience) return this.audience.reachesAgents;
     const agents = this.source.participants().filter(({ type }) => type === "Agent");
     return agents.length > 0 && agents.every(({ key }) => Boolean(key));
+  }
+
+  /** From now on a participant's word says who takes part, and not the hub's. */
+  private verifiedFirst(): void {
+    if (this.hasVerified) return;
+    this.hasVerified = true;
+    void this.readAudience();
   }
 
   private again(which: (message: Message) => boolean): void {
@@ -271,6 +282,7 @@ export class SessionSeals {
       // It may pass on the keys of earlier ones.
       if (opened.state === "verified" && !opened.content && !opened.components)
         this.again((other) => openedOf(other)?.state === "cannot_open");
+      if (opened.state === "verified") this.verifiedFirst();
     }
     const now = this.source.message(id) ?? message;
     if (now.responseRequired && now.status === "Completed" && !this.settledBy(now))

@@ -9,7 +9,8 @@ export { attestedBytes, type Attestation, Attestations, checkedEntry, type Entry
 export { KeyChanged, type Reason, Refused, textOfReason, Unverified } from "./errors.js";
 export { digestOf, type Header, headerBytes, type Kind, type Pair, parseHeader } from "./header.js";
 export { KeyPair, KeyRing, type PublicKeys } from "./keys.js";
-export { MessageReader, type MessageState, NOT_ON_TIMELINE, type OpenedMessage, sealedFor, senderOf } from "./messages.js";
+export { MessageReader, type MessageState, NOT_ON_TIMELINE, type OpenedMessage, senderOf } from "./messages.js";
+export { sealedFor } from "./sealed-for.js";
 export { type Claims, isSealed, openEnvelope, type OpenedEnvelope, openWithKey, type Receiver, unverifiedHeader } from "./open.js";
 export { Pins, type PinsOptions, type Seen } from "./pins.js";
 export { makeReceipt, type Receipt, type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "./receipts.js";

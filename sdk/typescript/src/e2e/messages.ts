@@ -153,16 +153,6 @@ export function isComponent(value: unknown): value is ComponentNode {
   return isObject(value) && typeof value.type === "string";
 }
 
-/** Whom an envelope is sealed for against who takes part: `3 of 4`. */
-export function sealedFor(
-  header: Header,
-  participants: readonly { agentId: string | null; humanId: string | null; guestId: string | null }[],
-): string {
-  const ids = new Set(header.to.map(({ id }) => id));
-  const reached = participants.filter(({ agentId, humanId, guestId }) => ids.has(agentId ?? humanId ?? guestId ?? ""));
-  return `${reached.length} of ${participants.length}`;
-}
-
 function closed(state: MessageState, reason: Reason, header: Header | null): OpenedMessage {
   return { ...refusal(state, reason), content: null, components: null, header, digest: null, mayMiss: false };
 }

@@ -57,8 +57,8 @@ export async function verifyReceipt(receipt: unknown, options: ReceiptOptions = 
   if (answered.header.session !== asked.header.session) throw refused("answer", "session");
   try {
     const { digest, header, plain } = asked;
-    // By the clock of the answer: the one who took it checked the deadline by their own.
-    checkAnswer(answered, { digest, header: { ...header, deadlineAt: null }, actions: offeredActions(plain.components) }, 0);
+    // There is no other clock here than that of the one who answered.
+    checkAnswer(answered, { digest, header, actions: offeredActions(plain.components) }, Date.parse(answered.header.at));
   } catch (error) {
     throw error instanceof Refused ? refused("answer", error.reason) : error;
   }

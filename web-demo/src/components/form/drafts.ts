@@ -7,7 +7,7 @@ import type { Entries, Entry } from "./entries";
  * still there when nobody is signed in.
  */
 export interface DraftPlace {
-  /** Names the message. */
+  /** Names the person and the message: nobody sees what another one has entered. */
   key: string;
   keep: "browser" | "tab";
 }
@@ -51,6 +51,12 @@ export class Drafts {
   clear(): void {
     this.memory.clear();
     for (const keep of ["browser", "tab"] as const) this.attempt(keep, (storage) => remove(storage, () => true));
+  }
+
+  /** Somebody else takes over this tab: what only the tab has ends. */
+  leaveTab(): void {
+    this.memory.clear();
+    this.attempt("tab", (storage) => remove(storage, () => true));
   }
 
   private prune(): void {

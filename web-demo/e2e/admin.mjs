@@ -192,6 +192,28 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
     await line(page, "owner").first().filter({ hasText: "Above an admin's permission" }).waitFor();
   });
 
+  scene("admin: a reply that is lost makes no second key", async () => {
+    const { page } = await signInByForm(await human("Admin"), "/#/admin/keys");
+    const name = `lost-reply-${(count += 1)}`;
+    let lost = 0;
+    await page.route("**/v1/manage/keys", async (route) => {
+      if (route.request().method() !== "POST" || lost > 0) return route.fallback();
+      lost += 1;
+      // It reaches the hub, and its reply does not come back.
+      await route.fetch();
+      return route.abort("connectionreset");
+    });
+    await page.getByTestId("new-key").click();
+    await page.getByTestId("key-agent").fill(name);
+    await page.getByTestId("create-key").click();
+    await page.getByTestId("key-error").filter({ hasText: "can't be reached" }).waitFor();
+    await page.getByTestId("create-key").click();
+    const key = await secretOf(page);
+    const me = await call(theHub().base, "GET", "/agent/me", null, { "x-api-key": key });
+    const { data } = await call(theHub().base, "GET", "/manage/keys?pageSize=100", null, { "x-api-key": theHub().key });
+    equal([me.name, data.filter(({ agentId }) => agentId === me.id).length], [name, 1], "the agent of the key, and its keys");
+  });
+
   scene("admin: Back goes through the views and out, and the address opens one of them", async () => {
     const { page } = await signInByForm(await human("Admin"));
     await page.getByTestId("administration").click();

@@ -24,6 +24,8 @@ export class MockHub {
   frames = [];
   /** Every request: method and path. */
   requests = [];
+  /** The stretches of timelines that it read, as `after+limit`. */
+  reads = [];
   agents = [
     { id: "agent-1", name: "deploy-bot", description: "Ships what has passed" },
     { id: "agent-2", name: "ledger", description: null },
@@ -192,6 +194,7 @@ export class MockHub {
     if (rest === "/participants") return [200, page(held.participants)];
     if (rest === "/timeline") {
       const [after, limit] = ["after", "limit"].map((name) => Number(url.searchParams.get(name)));
+      this.reads.push(`${after}+${limit}`);
       const data = held.events.slice(after, after + limit);
       return [200, { data, lastSeq: held.events.length, hasMore: after + limit < held.events.length }];
     }

@@ -33,7 +33,7 @@ test("the filter finds entries by event, and by names and ids of those concerned
 
 test("entries in words, unknown events and types as they are", () => {
   expect([eventText("key.created"), eventText("moon.landed")]).toEqual(["API key created", "moon.landed"]);
-  expect(targetText(entry())).toBe("API key manage");
+  expect(targetText(entry())).toBe("API key (manage)");
   expect(targetText(entry({ target: { type: "Human", id: "h", name: null, attempts: 4 } }))).toBe("person h, 4 attempts within a minute");
   expect(targetText(entry({ target: { type: "Comet", id: null, name: null, attempts: null } }))).toBe("Comet");
   expect(targetText(entry({ target: null }))).toBeNull();

@@ -185,6 +185,7 @@ test("what arrives while nothing else is opened is opened, also the first encryp
     session: () => null,
     message: (id) => messages.find((one) => one.id === id),
     messages: () => messages,
+    hasMessages: () => true,
     participants: () => roster,
     changed: () => undefined,
   });

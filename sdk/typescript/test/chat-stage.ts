@@ -95,6 +95,7 @@ export class Stage {
       session: () => session as Session | null,
       message: (one) => this.messages.find((message) => message.id === one),
       messages: () => this.messages,
+      hasMessages: () => true,
       participants: () => this.roster,
       changed: () => undefined,
     });

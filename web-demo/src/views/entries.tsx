@@ -1,68 +1,43 @@
-// The lines of the timeline: days, messages (those of one sender close together), small lines for other events, and
-// where the person left or something is not loaded.
+// The rows of the timeline that are drawn: days, messages (those of one sender close together), small lines for other
+// events, and where the person left or something is not loaded. Space stands for the rows in between.
 import type { ComponentChild, VNode } from "preact";
 import { authorOf, isUnproven, type LiveSession, type Message, openedOf, readersOf } from "@hiloop/sdk/chat";
 import { holdMs } from "../client/undo";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
 import { saveReceipt } from "./receipt";
+import type { Range } from "./row-window";
 import { SystemLine } from "./system-line";
+import type { Row } from "./timeline-rows";
 
 const TOGETHER_MS = 3 * 60_000;
 
 interface Props {
   live: LiveSession;
-  /** The last event that the person has read before coming back; null for no line. */
-  since: number | null;
+  rows: readonly Row[];
+  /** The rows to draw, in order. */
+  ranges: readonly Range[];
+  /** The height of rows that are not drawn. */
+  spaceOf: (range: Range) => number;
   onAnswer: (message: Message) => void;
 }
 
-export function Entries({ live, since, onAnswer }: Props): VNode {
-  const rows: ComponentChild[] = [];
-  const entries = live.timeline.entries();
-  const lastMine = entries.findLast((entry) => entry.kind === "message" && live.isMine(entry.message));
+export function Entries({ live, rows, ranges, spaceOf, onAnswer }: Props): VNode {
+  const drawn: ComponentChild[] = [];
+  const lastMine = live.timeline.entries().findLast((entry) => entry.kind === "message" && live.isMine(entry.message))?.seq;
   const closed = live.session !== null && live.session.status !== "Active";
-  let day = "";
-  let previous: Message | null = null;
-  let isPastLine = since === null;
-  for (const entry of entries) {
-    if (entry.kind === "gap") {
-      previous = null;
-      day = "";
-      rows.push(<Gap key={`gap-${entry.seq}`} live={live} count={entry.count} />);
-      continue;
-    }
-    const at = entry.kind === "message" ? entry.message.createdAt : entry.event.at;
-    const today = dayOf(at);
-    if (today !== day) {
-      day = today;
-      previous = null;
-      rows.push(
-        <div class="day" key={`day-${entry.seq}`}>
-          <h2>{today}</h2>
-        </div>,
-      );
-    }
-    if (since !== null && !isPastLine && entry.seq > since && entry.kind === "message" && !live.isMine(entry.message)) {
-      isPastLine = true;
-      previous = null;
-      // Without anything above it, it would say nothing.
-      if (rows.length > 1) rows.push(<SinceLeft key="since-left" />);
-    }
-    if (entry.kind === "system") {
-      previous = null;
-      rows.push(<SystemLine key={entry.seq} event={entry.event} live={live} />);
-      continue;
-    }
-    const { message } = entry;
-    const mine = live.isMine(message);
-    rows.push(
+  const space = (key: string, range: Range): void => {
+    drawn.push(<div key={`space-${key}`} data-space aria-hidden="true" style={{ height: `${spaceOf(range)}px` }} />);
+  };
+  const message = (row: Row & { kind: "message" }, before: Row | undefined): VNode => {
+    const { message, seq } = row;
+    return (
       <MessageRow
-        key={entry.seq}
-        seq={entry.seq}
+        key={row.key}
+        seq={seq}
         message={message}
-        mine={mine}
-        joined={previous !== null && sameSender(previous, message)}
+        mine={live.isMine(message)}
+        joined={before?.kind === "message" && sameSender(before.message, message)}
         replied={live.repliedTo(message)}
         answer={live.answerState(message.id)}
         acknowledged={live.timeline.wasAcknowledged(message.id)}
@@ -79,31 +54,58 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
         onFind={() => void live.findSeen(message)}
         sealedFor={readers(live, message)}
         onReceipt={() => void saveReceipt(live, message)}
-        readers={entry === lastMine ? names(live, entry.seq) : null}
+        readers={seq === lastMine ? names(live, seq) : null}
         onAnswer={onAnswer}
         onAction={(content) => void live.answer(message, content, holdMs(message.deadlineAt))}
-      />,
+      />
     );
-    previous = message;
+  };
+  let end = 0;
+  for (const { from, to } of ranges) {
+    // The first one tells where the rows begin, also without a height.
+    if (end === 0 || from > end) space(end === 0 ? "start" : String(rows[from]?.key), { from: end, to: from });
+    for (let i = from; i < to; i += 1) {
+      const row = rows[i] as Row;
+      if (row.kind === "message") drawn.push(message(row, rows[i - 1]));
+      else if (row.kind === "system") drawn.push(<SystemLine key={row.key} event={row.event} live={live} />);
+      else if (row.kind === "day") drawn.push(<Day key={row.key} row={row} />);
+      else if (row.kind === "since") drawn.push(<SinceLeft key={row.key} row={row} />);
+      else drawn.push(<Gap key={row.key} row={row} live={live} />);
+    }
+    end = to;
   }
-  return <>{rows}</>;
+  if (end < rows.length) space("end", { from: end, to: rows.length });
+  return <>{drawn}</>;
 }
 
-function SinceLeft(): VNode {
+function Day({ row }: { row: Row & { kind: "day" } }): VNode {
   return (
-    <div class="since-left" data-testid="since-left" role="separator" aria-label="New since you left">
+    <div class="day" data-row={row.key}>
+      <h2>{dayOf(row.at)}</h2>
+    </div>
+  );
+}
+
+function SinceLeft({ row }: { row: Row }): VNode {
+  return (
+    <div class="since-left" data-testid="since-left" data-row={row.key} role="separator" aria-label="New since you left">
       <span>New since you left</span>
     </div>
   );
 }
 
-function Gap({ live, count }: { live: LiveSession; count: number }): VNode {
+/** As high as its entries would be, so that one can scroll to any of them; they are read once they are in view. */
+function Gap({ row, live }: { row: Row & { kind: "gap" }; live: LiveSession }): VNode {
+  const { count, seq, isLeading, height } = row;
+  const entries = count === 1 ? "1 entry" : `${count.toLocaleString()} entries`;
   return (
-    <div class="gap" data-testid="gap">
-      <span>{count === 1 ? "1 entry" : `${count.toLocaleString()} entries`} in between</span>
-      <button type="button" class="link" disabled={live.loadingOlder} onClick={() => void live.loadGap()}>
-        Load the next ones
-      </button>
+    <div class="gap" data-testid={isLeading ? "gap-before" : "gap"} data-row={row.key} style={{ height: `${height}px` }}>
+      <p>
+        <span>{live.loadingOlder ? "Loading earlier messages…" : `${entries} ${isLeading ? "before" : "in between"}`}</span>
+        <button type="button" class="link" disabled={live.loadingOlder} onClick={() => void (isLeading ? live.loadOlder() : live.loadGap(seq))}>
+          Load the next ones
+        </button>
+      </p>
     </div>
   );
 }

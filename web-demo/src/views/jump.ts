@@ -1,24 +1,25 @@
 // Brings a message of the open conversation into view.
+import type { LiveSession } from "@hiloop/sdk/chat";
 
 /** Space to the edge of the timeline. */
-const MARGIN = 12;
+export const MARGIN = 12;
 
-/** False where the message is not on the page. */
-export function showMessage(messageId: string, { focus = false } = {}): boolean {
-  const article = document.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(messageId)}"]`);
-  const box = article?.closest<HTMLElement>("[data-testid=timeline]");
-  if (!article || !box) return false;
-  if (focus) focusArticle(article);
-  if (!isInSight(article, box)) {
-    const fits = article.offsetHeight < box.clientHeight;
-    const inset = fits ? (box.clientHeight - article.offsetHeight) / 2 : MARGIN;
-    box.scrollTop += article.getBoundingClientRect().top - box.getBoundingClientRect().top - inset;
-  }
-  // The timeline takes note at once: until then it follows its end.
-  box.dispatchEvent(new Event("scroll"));
-  article.classList.add("found");
-  article.addEventListener("animationend", () => article.classList.remove("found"), { once: true });
-  return true;
+type Show = (messageId: string, focus: boolean) => void;
+
+/** The timelines that are on the page. */
+const shown = new WeakMap<LiveSession, Show>();
+
+/** To be called by the view of a timeline; returns what ends it. */
+export function canShow(live: LiveSession, show: Show): () => void {
+  shown.set(live, show);
+  return () => {
+    if (shown.get(live) === show) shown.delete(live);
+  };
+}
+
+/** Loads the message where it is not here. */
+export function showMessage(live: LiveSession, messageId: string, { focus = false } = {}): void {
+  shown.get(live)?.(messageId, focus);
 }
 
 export function focusArticle(article: HTMLElement): void {

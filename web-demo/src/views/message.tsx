@@ -1,5 +1,5 @@
 // One message: its sender, body, components, and the state of its request.
-import { Component, createRef, type VNode } from "preact";
+import { Component, type VNode } from "preact";
 import { type AnswerState, authorOf, type Content, type Message, preview, type SettledBy, type Written } from "@hiloop/sdk/chat";
 import { AnswerNotSent } from "./answer-not-sent";
 import { Avatar } from "./avatar";
@@ -60,21 +60,6 @@ export class MessageRow extends Component<MessageProps> {
     return FIELDS.some((field) => this.props[field] !== next[field]);
   }
 
-  private readonly article = createRef<HTMLElement>();
-
-  override getSnapshotBeforeUpdate(): boolean {
-    return this.article.current?.contains(document.activeElement) ?? false;
-  }
-
-  /** A request that settles loses its controls: the focus goes to what became of it, which a screen reader then says. */
-  override componentDidUpdate(before: MessageProps, _state: unknown, hadFocus: boolean): void {
-    const { message, settledBy } = this.props;
-    // Of an encrypted answer it is known a little later.
-    const settles = before.message.status === "Pending" || before.settledBy !== settledBy;
-    if (!hadFocus || !settles || message.status === "Pending") return;
-    this.article.current?.querySelector<HTMLElement>(".message-state[tabindex]")?.focus();
-  }
-
   override render(): VNode {
     const { seq, message, mine, joined, replied, inviter, readers } = this.props;
     const author = authorOf(message, inviter);
@@ -85,9 +70,9 @@ export class MessageRow extends Component<MessageProps> {
     const loud = message.priority === "High" || message.priority === "Urgent";
     return (
       <article
-        ref={this.article}
         class={`message ${mine ? "mine" : ""} ${joined ? "joined" : ""} ${message.status.toLowerCase()}`}
         data-testid="message"
+        data-row={seq}
         data-seq={seq}
         data-message-id={message.id}
         data-status={message.status}

@@ -45,7 +45,7 @@ export function RequestCard({ live, next, count }: Props): VNode | null {
       </span>
       {message.deadlineAt && <span class="tag">{countdown(message.deadlineAt, now)} left</span>}
       {total > 1 && <span class="tag pending">{total} requests</span>}
-      <button type="button" class="button secondary small" data-testid="show-request" onClick={() => showMessage(message.id, { focus: true })}>
+      <button type="button" class="button secondary small" data-testid="show-request" onClick={() => showMessage(live, message.id, { focus: true })}>
         {isAbove ? <UpIcon /> : <DownIcon />} Show
       </button>
     </div>
@@ -55,6 +55,5 @@ export function RequestCard({ live, next, count }: Props): VNode | null {
 async function findEarlier(live: LiveSession): Promise<void> {
   await live.loadOpenRequests();
   const [first] = openRequests(live);
-  // After the page has drawn it.
-  if (first) setTimeout(() => showMessage(first.id, { focus: true }), 50);
+  if (first) showMessage(live, first.id, { focus: true });
 }

@@ -34,17 +34,19 @@ export function SessionPane({ app, hub, live }: Props): VNode {
     const { wanted } = hub;
     if (wanted?.sessionId !== live.id || live.phase !== "ready") return;
     const messageId = wanted.messageId ?? openRequests(live)[0]?.id;
-    if (messageId !== undefined && showMessage(messageId, { focus: wanted.focus })) hub.wanted = null;
-    else if (live.earlierRequests > 0 && !searched.current) {
+    if (messageId !== undefined) {
+      hub.wanted = null;
+      showMessage(live, messageId, { focus: wanted.focus });
+    } else if (live.earlierRequests > 0 && !searched.current) {
       searched.current = true;
       void live.loadOpenRequests();
-    } else if (messageId === undefined && !live.loadingOlder) hub.wanted = null;
+    } else if (!live.loadingOlder) hub.wanted = null;
   });
 
   const title = session ? sessionTitle(session, { agents: hub.agents, participants: live.participants }) : "";
   const answer = (message: Message): void => {
     drafts.set(live.id, { text: drafts.get(live.id).text, target: targetOf(message, "answer") });
-    showMessage(message.id);
+    showMessage(live, message.id);
     document.querySelector<HTMLTextAreaElement>("[data-testid=composer]")?.focus();
   };
 

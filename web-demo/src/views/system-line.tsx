@@ -7,7 +7,7 @@ import { JoinedWarning } from "./seal-news";
 export function SystemLine({ event, live }: { event: HubEvent; live: LiveSession }): VNode {
   const { timeline } = live;
   return (
-    <p class="system-line" data-testid="system-line" data-seq={event.seq} data-type={event.type} title={fullTime(event.at)}>
+    <p class="system-line" data-testid="system-line" data-row={event.seq} data-seq={event.seq} data-type={event.type} title={fullTime(event.at)}>
       <span dir="auto">{sentence(event, timeline)}</span> <time dateTime={event.at}>{clock(event.at)}</time>
       {event.type === "participant.added" && <JoinedWarning live={live} added={event.data?.participant} />}
     </p>

@@ -5,7 +5,7 @@ import type { Timeline } from "./timeline.js";
 
 const PAGE = 1_000;
 /** Pages of one search; another one goes on from there. */
-const MAX_PAGES = 25;
+const MAX_PAGES = 120;
 /** Events around a request that are shown with it. */
 const AROUND = 20;
 
@@ -35,13 +35,14 @@ export async function findEarlierRequests({ timeline, oldest, missing, read, add
   }
 }
 
-/** A reply may hold less than was asked for. */
-async function readRange(read: Search["read"], after: number, last: number): Promise<HubEvent[]> {
+/** A reply may hold less than was asked for. Anything else than the events of the range, in order, is left out. */
+export async function readRange(read: Search["read"], after: number, last: number): Promise<HubEvent[]> {
   const events: HubEvent[] = [];
   for (let next = after; next < last; next = events.at(-1)!.seq) {
     const { data } = await read(next, last - next);
-    if (data.length === 0) break;
-    events.push(...data);
+    const fresh = data.filter(({ seq }) => seq > next && seq <= last).sort((a, b) => a.seq - b.seq);
+    if (fresh.length === 0) break;
+    events.push(...fresh);
   }
   return events;
 }

@@ -10,7 +10,7 @@ import { Dispatch } from "./dispatch.js";
 import { Outbox } from "./outbox.js";
 import { MemoryOutboxStore } from "./outbox-store.js";
 import { type AnswerState, answerStateOf, type Outgoing, type Written } from "./outgoing.js";
-import { findEarlierRequests } from "./earlier-requests.js";
+import { History, PAGE } from "./history.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
 import { Timeline } from "./timeline.js";
@@ -21,7 +21,6 @@ import { type Encryption, SessionSeals } from "./session-seals.js";
 import { joinNames } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
 
-const TAIL = 200;
 /** Pages that are loaded in one search for a message. */
 const SEARCHED_PAGES = 25;
 
@@ -38,11 +37,11 @@ export class LiveSession extends Emitter {
   error: string | null = null;
   session: Session | null = null;
   timeline = new Timeline(0);
-  loadingOlder = false;
   readonly typing = new TypingList(() => this.changed());
   readonly notice: TypingNotice;
   readonly outbox: Outbox;
   readonly seals: SessionSeals;
+  readonly history: History;
   /** Opening failed for a reason that may pass: it is tried again by itself. */
   retriesAt: number | null = null;
   private readonly roster: Roster;
@@ -83,8 +82,21 @@ export class LiveSession extends Emitter {
       session: () => this.session,
       message: (messageId) => this.timeline.message(messageId),
       messages: () => this.timeline.all(),
+      hasMessages: () => this.timeline.hasMessages,
       participants: () => this.roster.participants,
       changed: () => this.changed(),
+    });
+    this.history = new History({
+      timeline: () => this.timeline,
+      oldest: () => this.oldest,
+      startsAt: (seq) => (this.oldest = seq),
+      read: (after, limit) => this.rest.timeline(this.id, after, limit),
+      message: (messageId) => this.rest.message(this.id, messageId),
+      earlierRequests: () => this.earlierRequests,
+      added: (messages) => this.seals.arrived(messages),
+      dropped: (messages) => this.seals.dropped(messages),
+      changed: () => this.changed(),
+      failed: (reason) => (this.error = reason),
     });
     this.notice = new TypingNotice((typing) => {
       this.socket.send({ type: "typing", sessionId: this.id, typing });
@@ -129,21 +141,12 @@ export class LiveSession extends Emitter {
   /** Whether a message names an earlier one that the hub did not deliver, or has not delivered so far. */
   missing(message: Message): "missing" | "not_loaded" | null {
     if (this.seals.unknownSeen(message) === null) return null;
-    return this.isIncomplete ? "not_loaded" : "missing";
+    return this.timeline.wasSeenFrom(this.oldest) ? "missing" : "not_loaded";
   }
 
   /** Loads earlier pages until the message is here that this one names, or nothing earlier is left. */
   async findSeen(message: Message): Promise<void> {
-    const isMissing = (): boolean => this.seals.unknownSeen(message) !== null;
-    await this.loadBack(SEARCHED_PAGES, isMissing);
-  }
-
-  /** Loads what is earlier, page by page, as long as it is asked for. */
-  private async loadBack(pages: number, isWanted: () => boolean): Promise<void> {
-    for (let page = 0, left = -1; page < pages && this.isIncomplete && isWanted() && left !== this.timeline.left; page += 1) {
-      left = this.timeline.left;
-      await (this.timeline.hasGaps ? this.loadGap() : this.loadOlder());
-    }
+    await this.history.withEarlier(SEARCHED_PAGES, () => this.seals.unknownSeen(message) !== null);
   }
 
   /** Passes the keys of what is encrypted on to a participant, after loading all of it; how many messages that were. */
@@ -151,17 +154,25 @@ export class LiveSession extends Emitter {
     const { session } = this;
     const { sealing } = this.seals;
     if (!session || !sealing) return 0;
-    await this.loadBack(Infinity, () => true);
-    await this.seals.settle();
-    return sealing.share({ ...session, id: this.id }, this.timeline.all(), participant);
+    let shared = 0;
+    await this.history.withEarlier(Infinity, () => true, async () => {
+      await this.seals.settle();
+      shared = await sealing.share({ ...session, id: this.id }, this.timeline.all(), participant);
+    });
+    return shared;
   }
 
   get hasOlder(): boolean {
-    return this.timeline.first > this.oldest;
+    return this.history.hasOlder;
   }
 
-  private get isIncomplete(): boolean {
-    return this.hasOlder || this.timeline.hasGaps;
+  get loadingOlder(): boolean {
+    return this.history.loading;
+  }
+
+  /** The first event that the hub keeps. */
+  get oldestSeq(): number {
+    return this.oldest;
   }
 
   /** Opens at the tail of the timeline; earlier pages come on demand. */
@@ -188,7 +199,7 @@ export class LiveSession extends Emitter {
     if (this.disposed) return;
     this.backoff.reset();
     this.seals.sessionChanged();
-    this.timeline = new Timeline(this.session.lastSeq - TAIL);
+    this.timeline = new Timeline(this.session.lastSeq - PAGE);
     this.unsubscribe?.();
     this.unsubscribe = this.socket.subscribe(this.id, {
       after: () => this.timeline.last,
@@ -220,6 +231,8 @@ export class LiveSession extends Emitter {
   connected(): void {
     if (this.session === null && (this.phase === "loading" || this.retriesAt !== null)) void this.start();
     if (this.ownOutbox) this.outbox.wake();
+    this.history.connected();
+    this.changed();
   }
 
   private startLater(): void {
@@ -242,6 +255,7 @@ export class LiveSession extends Emitter {
   dispose(): void {
     this.disposed = true;
     this.seals.dispose();
+    this.history.dispose();
     this.notice.stop();
     this.typing.clear();
     if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
@@ -252,66 +266,23 @@ export class LiveSession extends Emitter {
     this.unsubscribe?.();
   }
 
-  async loadOlder(): Promise<void> {
-    if (this.loadingOlder || !this.hasOlder) return;
-    this.loadingOlder = true;
-    this.changed();
-    try {
-      const until = this.timeline.first - 1;
-      const after = Math.max(0, until - TAIL);
-      const page = await this.rest.timeline(this.id, after, until - after);
-      const before = this.timeline.first;
-      this.timeline.prepend(page.data);
-      this.seals.arrived(this.timeline.all().filter(({ seq }) => seq < before));
-      if (this.timeline.first === before || after === 0) this.oldest = this.timeline.first;
-    } catch (error) {
-      if (!(error instanceof NetworkError)) this.error = messageOf(error);
-    }
-    this.loadingOlder = false;
-    this.changed();
+  loadOlder(): Promise<void> {
+    return this.history.loadOlder();
   }
 
-  /** Fills the last gap of the timeline from its end, by one page. */
-  async loadGap(): Promise<void> {
-    const gap = this.timeline.entries().findLast((entry) => entry.kind === "gap");
-    if (this.loadingOlder || gap?.kind !== "gap") return;
-    this.loadingOlder = true;
-    this.changed();
-    try {
-      const limit = Math.min(TAIL, gap.count);
-      const page = await this.rest.timeline(this.id, gap.seq - 1 + gap.count - limit, limit);
-      this.addEarlier(page.data);
-    } catch (error) {
-      if (!(error instanceof NetworkError)) this.error = messageOf(error);
-    }
-    this.loadingOlder = false;
-    this.changed();
+  /** Fills a gap of the timeline, the last one if none is named, from its end by one page. */
+  loadGap(seq?: number): Promise<void> {
+    return this.history.loadGap(seq);
   }
 
   /** Finds the messages that still wait for an answer further up, and loads what is around them. */
-  async loadOpenRequests(): Promise<void> {
-    if (this.loadingOlder || this.earlierRequests === 0) return;
-    this.loadingOlder = true;
-    this.changed();
-    try {
-      const missing = (): number => this.earlierRequests;
-      await findEarlierRequests({ timeline: this.timeline, oldest: this.oldest, missing, read: (after, limit) => this.rest.timeline(this.id, after, limit), add: (events) => this.addEarlier(events) });
-    } catch (error) {
-      if (!(error instanceof NetworkError)) this.error = messageOf(error);
-    }
-    this.loadingOlder = false;
-    this.changed();
-  }
-
-  private addEarlier(events: readonly HubEvent[]): void {
-    const fresh = events.filter(({ seq }) => !this.timeline.has(seq)).map(({ seq }) => seq);
-    this.timeline.insert(events);
-    this.seals.arrived(this.timeline.all().filter(({ seq }) => fresh.includes(seq)));
+  loadOpenRequests(): Promise<void> {
+    return this.history.loadOpenRequests();
   }
 
   /** How many messages wait for an answer further up than what is loaded. */
   get earlierRequests(): number {
-    if (!this.isIncomplete || this.phase !== "ready") return 0;
+    if (!this.history.isIncomplete || this.phase !== "ready") return 0;
     return Math.max(0, (this.session?.pendingCount ?? 0) - this.timeline.pending().length);
   }
 
@@ -494,6 +465,7 @@ export class LiveSession extends Emitter {
     if (event.type === "message.created") this.roster.authorHasRead(event);
     if (event.type.startsWith("participant.") && this.phase === "ready") void this.roster.load();
     if (this.timeline.last >= this.head) this.phase = "ready";
+    this.history.trim();
     this.changed();
   }
 
@@ -537,7 +509,7 @@ export class LiveSession extends Emitter {
       this.reloadSession(true);
     } else if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
       // The hub's log is not the one known here (a restored database, or retention): start anew.
-      this.timeline = new Timeline(Math.max(head - TAIL, (firstSeq ?? 1) - 1));
+      this.timeline = new Timeline(Math.max(head - PAGE, (firstSeq ?? 1) - 1));
       this.socket.resubscribe(this.id);
     }
     this.oldest = firstSeq ?? 1;

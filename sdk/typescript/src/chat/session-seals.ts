@@ -27,6 +27,7 @@ interface Source {
   session(): Session | null;
   message(id: string): Message | undefined;
   messages(): readonly Message[];
+  hasMessages(): boolean;
   participants(): readonly Participant[];
   changed(): void;
 }
@@ -123,6 +124,11 @@ export class SessionSeals {
     this.add(messages);
   }
 
+  /** Messages that left the timeline: they are opened again when they come back. */
+  dropped(messages: readonly Message[]): void {
+    for (const { id } of messages) this.settlements.delete(id);
+  }
+
   settled(question: Message): void {
     this.add([question]);
   }
@@ -215,7 +221,7 @@ export class SessionSeals {
   /** A conversation in which nothing was said yet, with agents that all have a key. */
   private isNewAndSealable(): boolean {
     const session = this.source.session();
-    if (!session || session.title !== null || session.encryptedTitle || this.source.messages().length > 0) return false;
+    if (!session || session.title !== null || session.encryptedTitle || this.source.hasMessages()) return false;
     if (this.audience) return this.audience.reachesAgents;
     const agents = this.source.participants().filter(({ type }) => type === "Agent");
     return agents.length > 0 && agents.every(({ key }) => Boolean(key));

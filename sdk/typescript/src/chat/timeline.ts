@@ -1,5 +1,6 @@
 // One session's events in order, each once, and the messages that follow from them.
 import type { HubEvent, Message, MessageResponse, MessageStatus, Participant } from "../types.js";
+import { SeqRanges } from "./seq-ranges.js";
 
 /** A line of the timeline: a message in its current state, another event, or a place where events are not loaded. */
 export type Entry =
@@ -18,6 +19,8 @@ export type Applied = "new" | "known" | "gap";
 interface Settlement {
   status: MessageStatus;
   response: MessageResponse | null;
+  /** Only the status is left: the rest was dropped with its event. */
+  isPartial?: boolean;
 }
 
 export class Timeline {
@@ -30,6 +33,10 @@ export class Timeline {
   private readonly acknowledged = new Set<string>();
   /** Every participant that was added, by id: some may have left. */
   private readonly people = new Map<string, Participant>();
+  /** The loaded messages that wait for an answer. */
+  private readonly open = new Set<string>();
+  /** Every event that was here, dropped ones included. */
+  private readonly seen = new SeqRanges();
   private cache: Entry[] | null = null;
   private joined = false;
 
@@ -59,11 +66,25 @@ export class Timeline {
 
   /** How many events before the end are not here. */
   get left(): number {
-    return this.last - this.parts.reduce((sum, { events }) => sum + events.length, 0);
+    return this.last - this.loaded;
   }
 
   get hasGaps(): boolean {
     return this.parts.length > 1;
+  }
+
+  /** How many events are here. */
+  get loaded(): number {
+    return this.parts.reduce((sum, { events }) => sum + events.length, 0);
+  }
+
+  get hasMessages(): boolean {
+    return this.messages.size > 0;
+  }
+
+  /** Whether every event from `seq` to the end is here, or was. */
+  wasSeenFrom(seq: number): boolean {
+    return this.seen.covers(seq, this.last);
   }
 
   apply(event: HubEvent): Applied {
@@ -75,6 +96,7 @@ export class Timeline {
     }
     this.joined = true;
     this.end.events.push(event);
+    this.seen.add(event.seq);
     this.take(event);
     this.cache = null;
     return "new";
@@ -109,13 +131,20 @@ export class Timeline {
     this.joined = true;
   }
 
+  /** The same array until something changes. */
   entries(): readonly Entry[] {
-    this.cache ??= this.parts.flatMap((part, i) => {
+    if (this.cache) return this.cache;
+    const entries: Entry[] = [];
+    this.parts.forEach((part, i) => {
       const before = this.parts[i - 1];
-      const gap: Entry[] = before ? [{ kind: "gap", seq: endOf(before) + 1, count: part.base - endOf(before) }] : [];
-      return [...gap, ...part.events.flatMap((event) => this.entryOf(event))];
+      if (before) entries.push({ kind: "gap", seq: endOf(before) + 1, count: part.base - endOf(before) });
+      for (const event of part.events) {
+        const entry = this.entryOf(event);
+        if (entry) entries.push(entry);
+      }
     });
-    return this.cache;
+    this.cache = entries;
+    return entries;
   }
 
   message(id: string): Message | undefined {
@@ -141,8 +170,60 @@ export class Timeline {
     return this.people.get(id);
   }
 
+  /** The loaded messages that wait for an answer, the oldest first. */
   pending(): Message[] {
-    return [...this.messages.values()].filter((message) => message.status === "Pending");
+    return [...this.open].map((id) => this.messages.get(id) as Message).sort((a, b) => a.seq - b.seq);
+  }
+
+  /**
+   * Whether it is unknown what became of a question that a page brings: its event says how it was when it was asked.
+   * `isAtTail`: everything after the page is here.
+   */
+  isUncertain({ id, responseRequired }: Message, isAtTail: boolean): boolean {
+    const settled = this.settlements.get(id);
+    return settled?.isPartial === true || (responseRequired && !settled && !isAtTail && !this.open.has(id));
+  }
+
+  /** The agent has taken the outcome, as the hub said outside of an event. */
+  acknowledge(id: string): void {
+    this.acknowledged.add(id);
+  }
+
+  /**
+   * Drops the events that are not to be kept, and returns their messages. The last event stays, and messages that wait
+   * for an answer do.
+   */
+  trim(keep: (seq: number) => boolean): Message[] {
+    const dropped: Message[] = [];
+    const parts: Part[] = [];
+    const { last } = this;
+    for (const { base, events } of this.parts) {
+      let part: Part | null = null;
+      for (const [i, event] of events.entries()) {
+        const seq = base + 1 + i;
+        const id = event.type === "message.created" ? messageOf(event)?.id : undefined;
+        if (seq === last || keep(seq) || (id !== undefined && this.open.has(id))) {
+          if (!part) parts.push((part = { base: seq - 1, events: [] }));
+          part.events.push(event);
+          continue;
+        }
+        part = null;
+        const message = id !== undefined && this.places.get(id) === seq ? this.messages.get(id) : undefined;
+        if (message) dropped.push(message);
+      }
+    }
+    // An empty end is where the next event is expected.
+    if (parts.length > 0) this.parts = parts;
+    for (const { id } of dropped) {
+      this.messages.delete(id);
+      this.places.delete(id);
+      this.acknowledged.delete(id);
+    }
+    for (const [id, { status, isPartial }] of this.settlements) {
+      if (!isPartial && !this.messages.has(id)) this.settlements.set(id, { status, response: null, isPartial: true });
+    }
+    this.cache = null;
+    return dropped;
   }
 
   /** The newest loaded message. */
@@ -160,7 +241,7 @@ export class Timeline {
     const known = this.settlements.get(id);
     this.settlements.set(id, { status, response: response ?? known?.response ?? null });
     const message = this.messages.get(id);
-    if (message) this.messages.set(id, this.overlay(message));
+    if (message) this.put(this.overlay(message));
     this.cache = null;
   }
 
@@ -171,8 +252,12 @@ export class Timeline {
   /** Sorted events, none of them here yet. Parts that now touch become one. */
   private add(events: readonly HubEvent[]): void {
     if (events.length === 0) return;
+    const fresh = new Set<Part>();
     for (const event of events) {
-      this.parts.push({ base: event.seq - 1, events: [event] });
+      const last = this.parts.at(-1) as Part;
+      if (fresh.has(last) && event.seq === endOf(last) + 1) last.events.push(event);
+      else fresh.add(this.parts[this.parts.push({ base: event.seq - 1, events: [event] }) - 1] as Part);
+      this.seen.add(event.seq);
       this.take(event);
     }
     const parts = this.parts.sort((a, b) => a.base - b.base);
@@ -192,7 +277,7 @@ export class Timeline {
         const message = messageOf(event);
         // What a message says never changes: one that comes again under its id is not shown.
         if (message && !this.messages.has(message.id)) {
-          this.messages.set(message.id, this.overlay(message));
+          this.put(this.overlay(message));
           this.places.set(message.id, event.seq);
         }
         return;
@@ -220,6 +305,12 @@ export class Timeline {
     }
   }
 
+  private put(message: Message): void {
+    this.messages.set(message.id, message);
+    if (message.status === "Pending") this.open.add(message.id);
+    else this.open.delete(message.id);
+  }
+
   private meet(value: unknown): void {
     if (typeof value !== "object" || value === null) return;
     const one = value as Participant;
@@ -234,14 +325,14 @@ export class Timeline {
     return { ...message, status: settled.status, response, outcome: response?.outcome ?? message.outcome ?? null };
   }
 
-  private entryOf(event: HubEvent): Entry[] {
+  private entryOf(event: HubEvent): Entry | null {
     if (event.type === "message.created") {
       const message = this.messages.get(messageOf(event)?.id ?? "");
-      return message && this.places.get(message.id) === event.seq ? [{ kind: "message", seq: event.seq, message }] : [];
+      return message && this.places.get(message.id) === event.seq ? { kind: "message", seq: event.seq, message } : null;
     }
     // Shown on the message that was answered, and by the answer itself.
-    if (event.type === "message.completed") return [];
-    return [{ kind: "system", seq: event.seq, event }];
+    if (event.type === "message.completed") return null;
+    return { kind: "system", seq: event.seq, event };
   }
 }
 

@@ -42,6 +42,9 @@ export function Admin({ hub, view, onDenied }: AdminProps): VNode {
   const main = useRef<HTMLElement>(null);
   // What opened it may be out of sight.
   useEffect(() => main.current?.focus({ preventScroll: true }), []);
+  const views = useRef<HTMLElement>(null);
+  // On a phone the views have no room beside each other.
+  useEffect(() => views.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [view]);
   const chosen = VIEWS.get(view);
   return (
     <main class="session-pane" ref={main} tabIndex={-1} data-testid="admin" data-view={view} aria-label="Administration">
@@ -53,7 +56,7 @@ export function Admin({ hub, view, onDenied }: AdminProps): VNode {
           <h1>Administration</h1>
         </div>
       </header>
-      <nav class="admin-views" aria-label="Views of the administration">
+      <nav class="admin-views" ref={views} aria-label="Views of the administration">
         {[...VIEWS].map(([name, { label }]) => (
           <a key={name} href={`#/admin/${name}`} data-testid={`admin-${name}`} aria-current={name === view ? "page" : undefined}>
             {label}

@@ -49,7 +49,9 @@ export function targetText({ target }: AuditEntry): string | null {
   const kind = KINDS.get(target.type) ?? target.type;
   const name = target.name ?? target.id;
   const times = target.attempts !== null && target.attempts !== undefined && target.attempts > 1 ? `, ${target.attempts} attempts within a minute` : "";
-  return `${kind}${name ? ` ${name}` : ""}${times}`;
+  // The name of a key is its permission.
+  const named = target.type === "Key" && target.name !== null ? `${kind} (${target.name})` : `${kind}${name ? ` ${name}` : ""}`;
+  return `${named}${times}`;
 }
 
 const KINDS: ReadonlyMap<string, string> = new Map([

@@ -95,6 +95,23 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     equal(errors, [], "errors of the page, its policy included");
   });
 
+  scene("encrypted: a request is answered in the list, by a signed answer to what was shown there", async () => {
+    const person = await newPerson();
+    const { page } = await firstSignIn(person);
+    const bot = await encryptingAgent(agentName());
+    const asked = bot.ask(`Archive ${SECRET}?`, { to: [person.email], deadline: "10m" });
+    const button = page.locator("[data-row-action=approve]");
+    await button.waitFor();
+    await shot(page, "encrypted-row");
+    await until("a press that counts", async () => {
+      await button.click({ timeout: 2_000 }).catch(() => undefined);
+      return (await button.count()) === 0;
+    });
+    const decision = await asked;
+    equal([decision.approved, decision.outcome, decision.respondent.name], [true, "Approved", person.name], "the decision");
+    equal(new URL(page.url()).hash, "", "the address");
+  });
+
   scene("encrypted: another browser restores the keys with the recovery code, and answers in words", async () => {
     const person = await newPerson();
     const { code, page: first } = await firstSignIn(person);

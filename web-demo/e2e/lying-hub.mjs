@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { Device, KeyPair, KeyRing, makeEntry, MemoryKeyStore, Pins } from "@hiloop/sdk/e2e";
 import { equal, plain, until } from "./harness.mjs";
+import { hubWordStories } from "./hub-word.mjs";
 import { MockHub } from "./mock-hub.mjs";
 
 const [SESSION, AGENT, PERSON] = [1, 2, 3].map((i) => `01890a5d-ac96-774b-bcce-b302099a800${i}`);
@@ -261,6 +262,8 @@ export function lyingHubStories({ story, open, connected, shot }) {
     equal(await late.locator(".quote").count(), 0, "quotes that were not signed");
     await context.close();
   });
+
+  hubWordStories({ story, stage, session: SESSION, bot: BOT, connected, shot });
 }
 
 const ADA = "01890a5d-ac96-774b-bcce-b302099a8009";

@@ -20,5 +20,6 @@ export const WITH_HUB = [
 export const WITH_SIMULATED_HUB = [
   "without the hub the page opens, with its late parts; nothing of the hub's calls is kept",
   "a new release is announced, the page goes on with its own parts, and reloads when it is told to",
+  "what was read is there without the hub, locked, is caught up afterwards, and goes with the sign-out",
   "no part of the page is refused by its policy, and no other way in is open",
 ];

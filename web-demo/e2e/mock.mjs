@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, withoutWorkers } from "./harness.mjs";
 import { accessStories } from "./access.mjs";
 import { installStories } from "./install.mjs";
+import { keptStories } from "./kept.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
@@ -36,7 +37,7 @@ async function open(hub, { path = "/", origin = ORIGIN, signedIn = true, keys = 
   if (!keys) await context.addInitScript(() => self.origin !== "null" && sessionStorage.setItem("hiloop.keys.later", "1"));
   await context.addInitScript(() => self.origin !== "null" && localStorage.setItem("hiloop.undo", "off"));
   if (signedIn) {
-    const tokens = { accessToken: "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
+    const tokens = { accessToken: hub.accessToken ?? "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     await context.addInitScript((value) => {
       if (self.origin === "null") return;
       if (!localStorage.getItem("started")) localStorage.setItem("hiloop.tokens", value);
@@ -434,6 +435,7 @@ lyingHubStories({ story, open, connected, shot });
 peopleStories({ story, open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
+keptStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 scaleStories({ open, shot });
 accessStories({ open, connected, shot, richHub });

@@ -62,6 +62,16 @@ export class Auth {
     return this.guest !== null ? "guest" : this.tokens ? "human" : "none";
   }
 
+  /** The id of the person who is signed in; null for a guest. */
+  get subject(): string | null {
+    return this.guest === null && this.tokens ? subjectOf(this.tokens.accessToken) : null;
+  }
+
+  /** The token as it is, good or not; null without one. */
+  get lastToken(): string | null {
+    return this.guest ?? this.tokens?.accessToken ?? null;
+  }
+
   onChange(listener: (change: AuthChange) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);

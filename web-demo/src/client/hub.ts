@@ -28,6 +28,8 @@ import {
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
+import { Kept } from "./kept";
+import type { KeptStore } from "./kept-store";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
 import { RowAnswers } from "./row-answers";
@@ -65,6 +67,8 @@ export class Hub extends Emitter {
   /** What the search finds in conversations. */
   readonly texts = new LoadedText();
   readonly keys: Keys;
+  /** For reading while the hub is out of reach. */
+  readonly kept: Kept;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
   /** Once it is known whose it is. */
@@ -91,7 +95,19 @@ export class Hub extends Emitter {
     super();
     this.isGuest = auth.kind === "guest";
     const person = auth.person();
-    this.rest = new Rest(person, fetch, "", this.ended.signal);
+    const isBefore = (): boolean => this.socket.connections === 0;
+    this.kept = new Kept(keptOf(auth.subject), isBefore);
+    const { lastToken } = auth;
+    const token = async (): Promise<string> => {
+      try {
+        return await person.token();
+      } catch (error) {
+        // Out of reach, it can't be renewed: what is kept needs no good one.
+        if (isBefore() && error instanceof NetworkError && lastToken !== null) return lastToken;
+        throw error;
+      }
+    };
+    this.rest = new Rest({ token, refresh: (stale) => person.refresh(stale) }, this.kept.fetch(fetch), "", this.ended.signal);
     expectNotes();
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
@@ -147,6 +163,7 @@ export class Hub extends Emitter {
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.keys.dispose();
     this.unsent.dispose();
+    this.kept.dispose();
     this.current?.dispose();
     this.feed.dispose();
     this.requests.dispose();
@@ -169,14 +186,25 @@ export class Hub extends Emitter {
     if (id !== null) {
       const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who), this.unsent.outbox);
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
-      live.onEnded = () => this.feed.refreshSoon();
+      live.onEnded = () => {
+        void this.kept.drop(id);
+        this.feed.refreshSoon();
+      };
+      live.onEvent = (event) => this.kept.event(id, event);
       this.current = live;
       void live.remember(this.keys.memory);
       live.useSealing(this.keys.sealing);
       if (!this.isGuest) live.listen(() => this.includeCurrent());
-      void live.start();
+      void live.start().then(() => this.showKept(live));
     }
     this.changed();
+  }
+
+  /** The end of the conversation's timeline as it was kept, where its session was read from there too. */
+  private async showKept(live: LiveSession): Promise<void> {
+    if (this.kept.shownAt === null) return;
+    const events = await this.kept.events(live.id);
+    if (this.current === live && this.kept.shownAt !== null) live.showKept(events);
   }
 
   /** Brings a message into view with the next drawing of its conversation. */
@@ -357,6 +385,7 @@ export class Hub extends Emitter {
   private socketChanged(): void {
     if (this.socket.connections === this.connections) return;
     this.connections = this.socket.connections;
+    this.kept.connected();
     if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
     // Who takes part may have changed without this page: it is read again before anything is sealed.
@@ -364,4 +393,9 @@ export class Hub extends Emitter {
     this.current?.connected();
     this.unsent.outbox.wake();
   }
+}
+
+/** Nothing is kept of guests: their links are opened in browsers of others. */
+async function keptOf(person: string | null): Promise<KeptStore | null> {
+  return person === null ? null : (await import("./kept-store")).IndexedKeptStore.open(person);
 }

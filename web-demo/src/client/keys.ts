@@ -63,13 +63,26 @@ export class Keys extends Emitter {
       await this.take(situation);
     } catch (error) {
       // Out of reach: looked again with the next connection.
-      if (!(error instanceof NetworkError)) {
+      if (error instanceof NetworkError) await this.openKept().catch(() => undefined);
+      else {
         this.error = messageOf(error);
         await this.rememberBy(this.store);
       }
       this.become("failed");
     }
     this.running = false;
+  }
+
+  /** The keys that are here open what was kept. Nothing is sent with them: what is written waits for the phase `ready`. */
+  private async openKept(): Promise<void> {
+    const { me, store, rest } = this;
+    if (this.sealing || !me || !store) return;
+    const { OwnKeys, SealedChat } = await load();
+    const keys = await new OwnKeys({ principalId: me.id, isGuest: this.isGuest, rest, store }).local();
+    if (!keys || this.disposed) return;
+    await this.rememberBy(store);
+    this.sealing = new SealedChat({ principalId: me.id, keys, store, records: store, rest, newKey });
+    this.onSealing(this.sealing);
   }
 
   private async rememberBy(store: Store | null): Promise<void> {
@@ -134,6 +147,7 @@ export class Keys extends Emitter {
     this.error = null;
     if (situation.kind !== "ready") {
       this.hasBackup = situation.kind !== "new" && situation.hasBackup;
+      if (this.sealing) this.onSealing((this.sealing = null));
       this.become(situation.kind);
       return;
     }

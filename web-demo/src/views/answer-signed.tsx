@@ -10,7 +10,8 @@ export function AnswerHandedOver({ item, message }: { item: Outgoing; message: M
   const { outbox } = useUnsent();
   const { problem, error } = item;
   const asks = problem?.kind === "refused" && isAsked(problem.code);
-  const said = problem?.kind === "refused" ? (asks ? problem.text : `The hub says: ${problem.text}`) : (error ?? "It has not confirmed it yet.");
+  const reason = problem?.kind === "refused" ? problem.text : error;
+  const said = asks ? problem.text : reason === null ? "It is sent again by itself." : `The hub says: ${reason}`;
   return (
     <p class="message-state given" data-testid="signed" data-state={item.state}>
       <span role={problem ? "alert" : "status"}>

@@ -174,6 +174,7 @@ export class AppState extends Emitter {
     if (!this.wasGuest) sessionStorage.removeItem(LATER);
     // What is not sent outlives a sign-in that has run out, for the same person. Signing out ends it, and a guest's link.
     if (reason === null || this.wasGuest) this.hub?.unsent.forget();
+    void this.hub?.kept.forget().catch(() => undefined);
     this.leaving = null;
     drafts.clear();
     this.stopHub();

@@ -7,6 +7,7 @@ import type { AppState } from "./app-state";
 import { BrokenHub } from "./broken-hub";
 import { ConfirmLeaving } from "./confirm-leaving";
 import { Connection } from "./connection";
+import { KeptNotice } from "./kept-notice";
 import { KeysPrompt } from "./keys-prompt";
 import { FeedPane } from "./feed-pane";
 import { useRoute, useStore } from "./hooks";
@@ -43,6 +44,7 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
       <SkipLinks isOpen={openId !== null} />
       <Connection socket={hub.socket} />
       <div class="notices">
+        <KeptNotice kept={hub.kept} />
         <NewRelease release={app.release} />
         <BrokenHub hub={hub} />
         <KeysPrompt keys={hub.keys} />

@@ -46,6 +46,12 @@ export class OwnKeys {
     });
   }
 
+  /** The keys in this browser, without asking the hub: for reading while it is out of reach. */
+  async local(): Promise<KeyRing | null> {
+    const keys = await this.options.store.loadKeys();
+    return keys && ringOf(keys);
+  }
+
   /** The first keys of a person, backed up under the code that was shown. */
   create(code: string): Promise<KeySituation> {
     return this.alone(async () => {
@@ -130,8 +136,7 @@ export class OwnKeys {
   }
 
   private ready(keys: StoredKeys, isBackedUp: boolean): KeySituation {
-    const earlier = keys.earlier.map(({ secretKey }) => KeyPair.from(secretKey));
-    return { kind: "ready", keys: new KeyRing(KeyPair.from(keys.secretKey), earlier), isBackedUp };
+    return { kind: "ready", keys: ringOf(keys), isBackedUp };
   }
 
   /** The id of the key that the hub names. */
@@ -145,6 +150,10 @@ export class OwnKeys {
     const { store } = this.options;
     return store.exclusively ? store.exclusively(work) : work();
   }
+}
+
+function ringOf({ secretKey, earlier }: StoredKeys): KeyRing {
+  return new KeyRing(KeyPair.from(secretKey), earlier.map((one) => KeyPair.from(one.secretKey)));
 }
 
 function checked(keys: StoredKeys): StoredKeys {

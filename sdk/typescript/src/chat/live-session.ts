@@ -215,6 +215,14 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
+  /** Shows the end of a timeline that was kept, while the hub is out of reach; the next connection goes on after it. */
+  showKept(events: readonly HubEvent[]): void {
+    const [first] = events;
+    if (!first || this.phase !== "loading" || !this.session || !this.timeline.isEmpty) return;
+    this.timeline = new Timeline(first.seq - 1);
+    for (const event of events) this.receive(event);
+  }
+
   /** The hub's database was restored to an earlier state: everything here is dropped and read anew. */
   private startOver(): void {
     this.unsubscribe = null;
@@ -362,6 +370,8 @@ export class LiveSession extends Emitter {
 
   /** Set by the owner, whose list then no longer has this conversation. */
   onEnded: (() => void) | null = null;
+  /** Called with each event that comes at the end of the timeline, as the hub sent it. */
+  onEvent: ((event: HubEvent) => void) | null = null;
 
   /** The reason why this person can't answer a message; null if nothing is known against it. */
   mayNotAnswer(message: Message): string | null {
@@ -447,6 +457,7 @@ export class LiveSession extends Emitter {
       this.socket.resubscribe(this.id);
     }
     if (applied !== "new") return;
+    this.onEvent?.(received);
     this.followSession(event);
     if (event.actor && event.type === "message.created") this.typing.remove(event.actor);
     if (event.type === "message.created") {

@@ -24,6 +24,7 @@ export function sealedStage({ open, connected, shot }) {
     const view = await open(hub, { path: `/#/s/${SESSION}`, keys: true });
     const { page } = view;
     await until("a recovery code", async () => (await page.getByTestId("recovery-code").innerText()).length > 20);
+    const code = await page.getByTestId("recovery-code").innerText();
     await shot(page, "recovery-code");
     await page.getByTestId("code-noted").click();
     await page.getByTestId("recovery-code").waitFor({ state: "detached" });
@@ -39,7 +40,7 @@ export function sealedStage({ open, connected, shot }) {
       return message;
     };
     const posts = () => hub.posts;
-    return { ...view, hub, keys, device, seal, ask, participants, posts, byId: ({ id }) => page.locator(`[data-message-id="${id}"]`) };
+    return { ...view, hub, code, keys, device, seal, ask, participants, posts, byId: ({ id }) => page.locator(`[data-message-id="${id}"]`) };
   };
 }
 

@@ -108,4 +108,20 @@ export function peopleStories({ story, open, connected, shot }) {
     equal(hub.posts.length, 1, "what was sent");
     await context.close();
   });
+
+  story("a browser that restores the keys warns of a key that the hub has exchanged", async () => {
+    const { context, hub, participants, code } = await stage();
+    // Brought up to date by itself, once there is somebody to name.
+    const before = hub.keyBackup.blob;
+    await until("the backup to name the others", () => hub.keyBackup.blob !== before, 60_000);
+    await context.close();
+    participants[0].key = makeEntry(AGENT, KeyPair.generate());
+    const again = await open(hub, { path: `/#/s/${SESSION}`, keys: true });
+    await again.page.getByTestId("recovery-input").fill(code);
+    await again.page.getByTestId("restore-keys").click();
+    await again.page.locator("[data-testid=restored]:not([data-known=none])").waitFor();
+    await again.page.getByTestId("key-changed").filter({ hasText: "deploy-bot" }).waitFor();
+    await shot(again.page, "restored-with-contacts");
+    await again.context.close();
+  });
 }

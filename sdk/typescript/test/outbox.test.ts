@@ -3,8 +3,9 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { sealPlain } from "../src/envelope.js";
 import { HiloopError, NetworkError } from "../src/errors.js";
 import { Outbox, type OutboxOptions } from "../src/chat/outbox.js";
+import { OutboxItems } from "../src/chat/outbox-items.js";
 import { MemoryOutboxStore } from "../src/chat/outbox-store.js";
-import type { Draft, Written } from "../src/chat/outgoing.js";
+import { type Draft, outgoingFrom, type Written, writtenFrom } from "../src/chat/outgoing.js";
 import type { Message } from "../src/types.js";
 import { message } from "./fakes.js";
 
@@ -441,4 +442,16 @@ test("an event that overtakes the reply ends the item, and only its own", async 
   expect(outbox.list()).toMatchObject([{ content: { text: "later" }, state: "sent", seq: 10 }]);
   outbox.shown("s", 10);
   expect(outbox.list()).toEqual([]);
+});
+
+test("what was written is not remembered for ever", async () => {
+  const items = new OutboxItems({ changed: () => undefined, announce: () => undefined, now: () => 1 });
+  items.open(new MemoryOutboxStore());
+  const draft = { sessionId: "s", content: { text: "Hi" }, inReplyTo: null, parent: null, about: null, sealed: false, settles: false, from: "composer" as const, holdMs: 0 };
+  for (let i = 0; i < 20; i += 1) {
+    const item = outgoingFrom({ ...writtenFrom(draft as never, i), createdAt: i }, i);
+    await Promise.all([items.add(item), items.refresh()]);
+    await items.remove(item.id);
+  }
+  expect((items as unknown as { written: Map<string, number> }).written.size).toBe(0);
 });

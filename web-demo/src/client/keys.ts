@@ -16,6 +16,9 @@ export type SealedChat = InstanceType<Encryption["SealedChat"]>;
  */
 export type KeysPhase = "checking" | "insecure" | "failed" | "new" | "elsewhere" | "replaced" | "ready";
 
+/** How often the backup takes in whom this browser has met since; without news nothing is sent. */
+const KEEP_MS = 30_000;
+
 export class Keys extends Emitter {
   phase: KeysPhase = "checking";
   /** Whether a recovery code can bring the keys here. */
@@ -23,6 +26,8 @@ export class Keys extends Emitter {
   /** The hub holds no backup of the keys: they live in this browser alone. */
   needsBackup = false;
   error: string | null = null;
+  /** After a restore, until the person has seen it: how many others the backup knows; null where it says nothing of them. */
+  restoredWith: number | null | undefined;
   sealing: SealedChat | null = null;
   /** What this browser knows of conversations, whatever the hub says; null where it keeps nothing. */
   readonly memory: Promise<SessionMemory | null>;
@@ -30,6 +35,7 @@ export class Keys extends Emitter {
   private own: OwnKeys | null = null;
   private store: Store | null = null;
   private me: Me | null = null;
+  private keeping: ReturnType<typeof setInterval> | undefined;
   private running = false;
   private disposed = false;
 
@@ -57,7 +63,7 @@ export class Keys extends Emitter {
       this.store ??= await IndexedDbKeyStore.open(me.id);
       // Before the hub is asked: it can keep its reply back.
       await this.rememberBy(this.store);
-      const own = new OwnKeys({ principalId: me.id, isGuest: this.isGuest, rest: this.rest, store: this.store });
+      const own = new OwnKeys({ principalId: me.id, isGuest: this.isGuest, rest: this.rest, store: this.store, records: this.store });
       const situation = await own.look();
       this.own = own;
       await this.take(situation);
@@ -113,6 +119,11 @@ export class Keys extends Emitter {
     return this.step((own) => own.restore(code));
   }
 
+  restoreSeen(): void {
+    this.restoredWith = undefined;
+    this.changed();
+  }
+
   startOver(code: string | null): Promise<void> {
     return this.step((own) => own.startOver(code));
   }
@@ -133,6 +144,7 @@ export class Keys extends Emitter {
 
   dispose(): void {
     this.disposed = true;
+    clearInterval(this.keeping);
     this.store?.close();
   }
 
@@ -151,6 +163,8 @@ export class Keys extends Emitter {
       this.become(situation.kind);
       return;
     }
+    if (situation.restored !== undefined) this.restoredWith = situation.restored?.keys.size ?? null;
+    if (!this.isGuest) this.keeping ??= setInterval(() => void this.own?.keepKnown().catch(() => undefined), KEEP_MS);
     const { SealedChat } = await load();
     this.needsBackup = !situation.isBackedUp;
     this.sealing = new SealedChat({ principalId: me.id, keys: situation.keys, store, records: store, rest, newKey });

@@ -3,14 +3,10 @@ import { Alert } from "./alert";
 import { Approval } from "./approval";
 import { ButtonGroup } from "./button-group";
 import { Code, FileContent } from "./code";
-import { Execution } from "./execution";
-import { FileTree } from "./file-tree";
 import { Group } from "./group";
 import { KeyValues } from "./kv";
 import { lazyView } from "./lazy";
-import { MetricGrid } from "./metric-grid";
 import { Progress } from "./progress";
-import { Table } from "./table";
 import { Text } from "./text";
 import { Thinking } from "./thinking";
 import type { ComponentView } from "./types";
@@ -24,13 +20,13 @@ export const registry: ReadonlyMap<string, ComponentView> = new Map([
   ["approval", Approval],
   ["form", lazyView(async () => (await import("./form/form")).Form)],
   ["progress", Progress],
-  ["metric_grid", MetricGrid],
-  ["table", Table],
+  ["metric_grid", lazyView(async () => (await import("./metric-grid")).MetricGrid)],
+  ["table", lazyView(async () => (await import("./table")).Table)],
   ["chart", lazyView(async () => (await import("./chart/chart")).Chart)],
   ["alert", Alert],
   ["code", Code],
   ["file_content", FileContent],
   ["diff", lazyView(async () => (await import("./diff/diff")).Diff)],
-  ["execution", Execution],
-  ["file_tree", FileTree],
+  ["execution", lazyView(async () => (await import("./execution")).Execution)],
+  ["file_tree", lazyView(async () => (await import("./file-tree")).FileTree)],
 ]);

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Keys } from "../client/keys";
 import { useStore } from "./hooks";
 import type { KeysStepsProps } from "./keys-steps";
+import type { RestoredProps } from "./keys-restored";
 import { Loaded } from "./loaded";
 
 const steps = async () => (await import("./keys-steps")).KeysSteps;
@@ -12,6 +13,8 @@ const steps = async () => (await import("./keys-steps")).KeysSteps;
 export const LATER = "hiloop.keys.later";
 
 export type KeysTask = "new" | "restore" | "start-over" | "back-up";
+
+const restored = async () => (await import("./keys-restored")).Restored;
 
 /** What there is to do about the keys; null where nothing is. */
 export function taskOf({ phase, needsBackup }: Keys): KeysTask | null {
@@ -41,6 +44,7 @@ export function KeysPrompt({ keys }: { keys: Keys }): VNode | null {
           Encryption does not work in this browser now: {keys.error}
         </p>
       )}
+      {keys.restoredWith !== undefined && <Loaded<RestoredProps> load={restored} keys={keys} onClose={() => keys.restoreSeen()} />}
       {open && <Loaded<KeysStepsProps> load={steps} keys={keys} task={open} onTask={setOpen} onClose={later} />}
     </>
   );

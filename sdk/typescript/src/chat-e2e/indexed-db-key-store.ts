@@ -4,6 +4,10 @@
 // under a recovery code nor used by browsers without Ed25519 and X25519.)
 import { textOfUtf8, utf8, type Bytes, random, webCrypto } from "../e2e/bytes.js";
 import type { KeyStore, Pin, StoredKeys } from "../e2e/store.js";
+import type { BackupKey } from "../e2e/backup.js";
+import type { SessionNote } from "../chat/sealing.js";
+import type { KnownOthers } from "./backed-up-known.js";
+import type { Known } from "./people.js";
 import type { RecordKind, Records } from "./records.js";
 
 const DATABASE = "hiloop.keys";
@@ -62,10 +66,38 @@ export class IndexedDbKeyStore implements KeyStore, Records {
     return this.put(keys, false);
   }
 
+  async loadBackupKey(): Promise<BackupKey | null> {
+    return this.within("readonly", ["locks"], async (store) => (await done<BackupKey | undefined>(store("locks").get(`${this.owner} backup`))) ?? null);
+  }
+
+  async saveBackupKey(key: BackupKey): Promise<void> {
+    await this.within("readwrite", ["locks"], (store) => done(store("locks").put(key, `${this.owner} backup`)));
+  }
+
+  async knownOthers(): Promise<KnownOthers> {
+    const mine = IDBKeyRange.bound(`${this.owner} `, `${this.owner} \uffff`);
+    return this.within("readonly", ["pins", "people", "sessions"], async (store) => {
+      const [pins, people, names, notes, ids] = await Promise.all([
+        done<Pin[]>(store("pins").getAll(mine)),
+        done<Known[]>(store("people").getAll(mine)),
+        done(store("people").getAllKeys(mine)),
+        done<SessionNote[]>(store("sessions").getAll(mine)),
+        done(store("sessions").getAllKeys(mine)),
+      ]);
+      const idOf = (key: IDBValidKey | undefined): string => String(key).slice(this.owner.length + 1);
+      const expected = people.flatMap(({ expectedKeyId }, i) => (expectedKeyId ? [[idOf(names[i]), expectedKeyId] as const] : []));
+      pins.sort((a, b) => (a.pinnedAt < b.pinnedAt ? 1 : -1));
+      const pinned = new Map(pins.map(({ principalId, keyId }) => [principalId, keyId]));
+      // Ids begin with the time.
+      const sessions = notes.flatMap(({ isSealed }, i) => (isSealed ? [idOf(ids[i])] : [])).sort().reverse();
+      return { keys: new Map([...pinned, ...expected.filter(([id]) => !pinned.has(id))]), sessions };
+    });
+  }
+
   /** Removes the private keys from this browser; what is pinned stays. */
   async removeKeys(): Promise<void> {
     await this.within("readwrite", ["keys", "locks"], async (store) => {
-      await Promise.all([done(store("keys").delete(this.owner)), done(store("locks").delete(this.owner))]);
+      await Promise.all([this.owner, `${this.owner} backup`].flatMap((name) => [done(store("keys").delete(name)), done(store("locks").delete(name))]));
     });
   }
 

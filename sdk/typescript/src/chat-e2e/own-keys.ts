@@ -1,17 +1,21 @@
 // The keys of the person or guest at this browser: made, published, backed up, restored, replaced.
 import type { Rest } from "../chat/rest.js";
-import { backUp, restore } from "../e2e/backup.js";
+import { type BackupKey, backupKeyOf, type KeyBackup, newBackupKey, openBackup, sealBackup } from "../e2e/backup.js";
 import { checkedEntry, makeEntry } from "../e2e/entries.js";
 import { KeyPair, KeyRing } from "../e2e/keys.js";
 import type { KeyStore, StoredKeys } from "../e2e/store.js";
 import { HiloopError } from "../errors.js";
+import { joined, type KnownOthers, packed, unpacked } from "./backed-up-known.js";
+import { People } from "./people.js";
+import type { Records } from "./records.js";
+import { SessionNotes } from "./session-notes.js";
 
 /**
  * `new`: there are no keys yet. `elsewhere`: the hub names keys that are not in this browser. `replaced`: so it does,
  * and this browser has other ones.
  */
 export type KeySituation =
-  | { kind: "ready"; keys: KeyRing; isBackedUp: boolean }
+  | { kind: "ready"; keys: KeyRing; isBackedUp: boolean; restored?: KnownOthers | null }
   | { kind: "new" }
   | { kind: "elsewhere" | "replaced"; hasBackup: boolean };
 
@@ -21,14 +25,25 @@ export interface OwnKeysOptions {
   principalId: string;
   isGuest: boolean;
   rest: Calls;
-  store: Pick<KeyStore, "loadKeys" | "createKeys" | "replaceKeys" | "exclusively">;
+  store: Pick<KeyStore, "loadKeys" | "createKeys" | "replaceKeys" | "exclusively"> & Partial<BackupStore>;
+  /** What this browser notes; null where it notes nothing. */
+  records?: Records | null;
   now?: (() => number) | undefined;
+}
+
+/** Where what goes into the backup is kept. */
+export interface BackupStore {
+  loadBackupKey(): Promise<BackupKey | null>;
+  saveBackupKey(key: BackupKey): Promise<void>;
+  knownOthers(): Promise<KnownOthers>;
 }
 
 export class OwnKeys {
   private readonly now: () => number;
   /** Of the backup that was tried last: its upload may have failed, or its reply was lost. */
   private triedCode: string | null = null;
+  /** What was uploaded last of others. */
+  private uploaded = "";
 
   constructor(private readonly options: OwnKeysOptions) {
     this.now = options.now ?? Date.now;
@@ -71,15 +86,45 @@ export class OwnKeys {
       const { principalId, rest, store } = this.options;
       const backup = await rest.keyBackup();
       if (!backup) throw new HiloopError(0, "NO_BACKUP", "The hub holds no backup of your keys.");
-      const restored = checked(await restore(backup, principalId, code));
+      const key = await backupKeyOf(backup, code);
+      const opened = await openBackup(backup, principalId, key);
+      const restored = checked(opened);
       const published = await this.published();
       if (KeyPair.from(restored.secretKey).keyId !== published)
         throw new HiloopError(0, "OTHER_KEYS", "This backup is of other keys than the hub names for you.");
       const local = await store.loadKeys();
       const kept = { ...restored, earlier: merged(restored, local, new Date(this.now()).toISOString()) };
       await (local ? store.replaceKeys(kept) : store.createKeys(kept));
-      return this.ready(kept, true);
+      await store.saveBackupKey?.(key);
+      return { ...this.ready(kept, true), restored: await this.takeOver(unpacked(opened.known)) };
     });
+  }
+
+  /** Brings the backup up to date with whom this browser knows by now, where it has changed. */
+  keepKnown(): Promise<void> {
+    return this.alone(async () => {
+      const { isGuest, principalId, rest, store } = this.options;
+      const [key, keys] = [await store.loadBackupKey?.(), await store.loadKeys()];
+      if (isGuest || !key || !keys || KeyPair.from(keys.secretKey).keyId !== key.keyId || !store.knownOthers) return;
+      const known = await store.knownOthers();
+      if (JSON.stringify(packed(known)) === this.uploaded) return;
+      const backup = (await rest.keyBackup()) as Partial<KeyBackup> | null;
+      // Another browser has made another code, or other keys: this one's are none of the backup any more.
+      if (backup?.keyId !== key.keyId || backup.kdf?.salt !== key.kdf.salt) return;
+      const theirs = unpacked((await openBackup(backup, principalId, key)).known);
+      await rest.putKeyBackup(await sealBackup({ ...keys, known: packed(joined(known, theirs)) }, principalId, key));
+      this.uploaded = JSON.stringify(packed(known));
+    });
+  }
+
+  /** What another browser knows of others counts here, unless this one knows better. */
+  private async takeOver(known: KnownOthers | null): Promise<KnownOthers | null> {
+    const { records } = this.options;
+    if (!known || !records) return null;
+    const [people, notes] = [new People(records), new SessionNotes(records)];
+    for (const [id, keyId] of known.keys) await people.expect(id, keyId);
+    for (const id of known.sessions) await notes.save(id, { isSealed: true });
+    return known;
   }
 
   /** New keys in the place of ones that are lost: others are warned. `code`: null for a guest. */
@@ -131,7 +176,10 @@ export class OwnKeys {
     const { principalId, rest } = this.options;
     const { keyId } = KeyPair.from(keys.secretKey);
     this.triedCode = code;
-    await rest.putKeyBackup(await backUp(keys, { principalId, keyId }, code));
+    const key = await newBackupKey(keyId, code);
+    const known = await this.options.store.knownOthers?.();
+    await rest.putKeyBackup(await sealBackup({ ...keys, ...(known ? { known: packed(known) } : {}) }, principalId, key));
+    await this.options.store.saveBackupKey?.(key);
     return this.ready(keys, true);
   }
 

@@ -10,6 +10,8 @@ export interface Known {
   inviter: string | null;
   /** A key that replaced another one, until the person has seen the note. */
   newKeyId?: string | null;
+  /** The key by which another browser of this person knows them, as its backup says. */
+  expectedKeyId?: string | null;
 }
 
 export class People {
@@ -40,6 +42,10 @@ export class People {
   /** `keyId`: null once the person has seen the note. */
   async noteNewKey(principalId: string, keyId: string | null): Promise<void> {
     await this.change(principalId, { newKeyId: keyId });
+  }
+
+  async expect(principalId: string, keyId: string): Promise<void> {
+    await this.change(principalId, { expectedKeyId: keyId });
   }
 
   private change(principalId: string, fields: Partial<Known>): Promise<Known> {

@@ -60,7 +60,8 @@ export class SealedChat implements Sealing {
     const onReplaced = (change: { principalId: string; keyId: string }): void => {
       this.people.noteNewKey(change.principalId, change.keyId).catch((error: unknown) => console.error(error));
     };
-    this.device = new Device({ principalId, keys, pins: new Pins({ store, now, onReplaced }), now });
+    const expected = async (id: string): Promise<string | null> => (await this.people.load(id))?.expectedKeyId ?? null;
+    this.device = new Device({ principalId, keys, pins: new Pins({ store, now, onReplaced, expected }), now });
     this.directory = new Directory(this.device, {
       participants: async (session) => [...(this.rosters.get(session) ?? (await rest.participants(session)))],
       keys: (session) => rest.keys(session),

@@ -19,8 +19,12 @@ export class OutboxItems {
   /** Writes of this window, one after the other. */
   private last: Promise<unknown> = Promise.resolve();
   private clock = 0;
-  /** When this window last wrote an item, to pass over what was read before that; `Infinity` while it writes. */
+  /**
+   * When this window last wrote an item, to pass over what was read before that; `Infinity` while it writes. Kept while
+   * something is being read.
+   */
   private readonly written = new Map<string, number>();
+  private reading = 0;
   /** Items that the store did not take: they live as long as the page. */
   private readonly unkept = new Set<string>();
   /** What was signed, by the digest of its question. */
@@ -115,6 +119,16 @@ export class OutboxItems {
 
   /** Reads what other windows have written. */
   async refresh(): Promise<void> {
+    this.reading += 1;
+    try {
+      await this.mergeStored();
+    } finally {
+      this.reading -= 1;
+      this.forgetWrites();
+    }
+  }
+
+  private async mergeStored(): Promise<void> {
     const since = this.clock;
     const stored = await (await this.store).list();
     const isOwn = (id: string): boolean => (this.written.get(id) ?? 0) > since || this.unkept.has(id);
@@ -124,6 +138,12 @@ export class OutboxItems {
     const ids = new Set(theirs.map(({ id }) => id));
     const rest = this.list.filter((item) => !ids.has(item.id) && (isOwn(item.id) || item.state === "sent"));
     this.set([...theirs, ...rest].sort((a, b) => a.createdAt - b.createdAt));
+  }
+
+  /** What is read from now on holds them. */
+  private forgetWrites(): void {
+    if (this.reading > 0) return;
+    for (const [id, at] of this.written) if (at !== Infinity) this.written.delete(id);
   }
 
   async clear(): Promise<void> {
@@ -153,6 +173,7 @@ export class OutboxItems {
       return await next;
     } finally {
       this.written.set(id, (this.clock += 1));
+      this.forgetWrites();
       this.options.announce();
     }
   }

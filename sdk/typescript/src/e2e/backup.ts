@@ -14,30 +14,53 @@ const LOWEST = { m: 65_536, t: 3, p: 4 };
 /** A hub could name parameters that no browser has the memory for. */
 const HIGHEST = { m: 1_048_576, t: 16, p: 16 };
 
-export async function backUp(keys: StoredKeys, owner: { principalId: string; keyId: string }, code: string): Promise<KeyBackup> {
-  const salt = random(16);
-  const nonce = random(12);
-  const key = await keyOf(code, salt, LOWEST, "encrypt");
-  const sealed = await webCrypto().encrypt(gcm(nonce, owner), key, utf8(JSON.stringify(keys)) as Bytes);
-  return {
-    keyId: owner.keyId,
-    kdf: { name: "argon2id", ...LOWEST, salt: toText(salt) },
-    blob: toText(concat(nonce, new Uint8Array(sealed))),
-  };
+/** The key of a backup, without its code: a browser keeps it to bring the backup up to date. */
+export interface BackupKey {
+  keyId: string;
+  kdf: KeyBackup["kdf"];
+  key: CryptoKey;
+}
+
+/** What a backup holds: the keys, and whom another browser knows already. Readers ignore the members that they don't know. */
+export interface BackedUp extends StoredKeys {
+  known?: unknown;
+}
+
+export async function backUp(keys: BackedUp, owner: { principalId: string; keyId: string }, code: string): Promise<KeyBackup> {
+  return sealBackup(keys, owner.principalId, await newBackupKey(owner.keyId, code));
 }
 
 /** The keys of a backup; `BAD_RECOVERY_CODE` where the code is another one. */
-export async function restore(backup: unknown, principalId: string, code: string): Promise<StoredKeys> {
-  const { keyId, kdf, blob } = isObject(backup) ? backup : {};
-  const bytes = fromText(blob);
-  if (typeof keyId !== "string" || !isObject(kdf) || kdf.name !== "argon2id" || !bytes || bytes.length < 28) throw malformed();
+export async function restore(backup: unknown, principalId: string, code: string): Promise<BackedUp> {
+  return openBackup(backup, principalId, await backupKeyOf(backup, code));
+}
+
+export async function newBackupKey(keyId: string, code: string): Promise<BackupKey> {
+  const salt = random(16);
+  return { keyId, kdf: { name: "argon2id", ...LOWEST, salt: toText(salt) }, key: await keyOf(code, salt, LOWEST) };
+}
+
+export async function backupKeyOf(backup: unknown, code: string): Promise<BackupKey> {
+  const { keyId, kdf } = isObject(backup) ? backup : {};
+  if (typeof keyId !== "string" || !isObject(kdf) || kdf.name !== "argon2id") throw malformed();
   const { m, t, p } = kdf as { m: number; t: number; p: number };
   const salt = fromText(kdf.salt);
   if (!salt || salt.length < 16 || !isWithin({ m, t, p })) throw malformed();
-  const key = await keyOf(code, salt, { m, t, p }, "decrypt");
+  return { keyId, kdf: { name: "argon2id", m, t, p, salt: toText(salt) }, key: await keyOf(code, salt, { m, t, p }) };
+}
+
+export async function sealBackup(keys: BackedUp, principalId: string, { keyId, kdf, key }: BackupKey): Promise<KeyBackup> {
+  const nonce = random(12);
+  const sealed = await webCrypto().encrypt(gcm(nonce, { principalId, keyId }), key, utf8(JSON.stringify(keys)) as Bytes);
+  return { keyId, kdf, blob: toText(concat(nonce, new Uint8Array(sealed))) };
+}
+
+export async function openBackup(backup: unknown, principalId: string, { keyId, key }: BackupKey): Promise<BackedUp> {
+  const bytes = isObject(backup) ? fromText(backup.blob) : null;
+  if (!bytes || bytes.length < 28) throw malformed();
   try {
     const plain = await webCrypto().decrypt(gcm(bytes.slice(0, 12), { principalId, keyId }), key, bytes.slice(12) as Bytes);
-    return JSON.parse(textOfUtf8(new Uint8Array(plain))) as StoredKeys;
+    return JSON.parse(textOfUtf8(new Uint8Array(plain))) as BackedUp;
   } catch {
     throw new HiloopError(0, "BAD_RECOVERY_CODE", "The recovery code does not open this backup.");
   }
@@ -49,9 +72,9 @@ function isWithin(given: Record<"m" | "t" | "p", number>): boolean {
   );
 }
 
-async function keyOf(code: string, salt: Uint8Array, { m, t, p }: typeof LOWEST, use: "encrypt" | "decrypt"): Promise<CryptoKey> {
+async function keyOf(code: string, salt: Uint8Array, { m, t, p }: typeof LOWEST): Promise<CryptoKey> {
   const derived = await argon2idAsync(codeBytes(code), salt, { m, t, p, dkLen: 32, maxmem: 2 ** 31 - 1 });
-  return webCrypto().importKey("raw", derived as Bytes, "AES-GCM", false, [use]);
+  return webCrypto().importKey("raw", derived as Bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
 }
 
 function gcm(iv: Uint8Array, { principalId, keyId }: { principalId: string; keyId: string }): AesGcmParams {

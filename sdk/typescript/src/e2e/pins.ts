@@ -13,6 +13,8 @@ export interface PinsOptions {
   /** With it, only attested entries are pinned. */
   attestations?: Attestations | undefined;
   now?: (() => number) | undefined;
+  /** The id of the key by which another device of this person knows a principal that is not pinned here. */
+  expected?: ((principalId: string) => Promise<string | null>) | undefined;
   /** Called for each key that takes the place of a pinned one. */
   onReplaced?: ((change: { principalId: string; keyId: string }) => void) | undefined;
 }
@@ -38,6 +40,10 @@ export class Pins {
     const pin = await store.loadPin(principalId);
     if (!pin) {
       if (!isAttested) return "not_attested";
+      if ((await this.expectedOf(principalId, entry.keyId)) !== entry.keyId) {
+        this.changes.set(principalId, entry);
+        return "changed";
+      }
       const first = await store.createPin(this.pinOf(principalId, entry, []));
       return first.keyId === entry.keyId ? "pinned" : this.see(principalId, value);
     }
@@ -67,7 +73,8 @@ export class Pins {
     if (!newest) return;
     let pin = await this.options.store.loadPin(principalId);
     if (!pin) {
-      await this.see(principalId, newest);
+      const expected = await this.expectedOf(principalId, newest.keyId);
+      await this.see(principalId, entries.find(({ keyId }) => keyId === expected) ?? newest);
       pin = await this.options.store.loadPin(principalId);
       if (!pin) return;
     }
@@ -77,6 +84,10 @@ export class Pins {
         pin = (await this.options.store.loadPin(principalId)) ?? pin;
       }
     }
+  }
+
+  private async expectedOf(principalId: string, otherwise: string): Promise<string> {
+    return (await this.options.expected?.(principalId)) ?? otherwise;
   }
 
   /** The pinned keys of a pair, also earlier ones; null where there are none. */

@@ -57,7 +57,7 @@ export function componentStories({ scene, signIn, openSession, byId, state, shot
   const problems = (card) =>
     card.getByTestId("field").evaluateAll((all) => all.filter((one) => one.querySelector("[data-testid=field-problem]")).map((one) => one.dataset.name));
 
-  scene("components: a form is declined, without values and with a reason", async ({ agent, session }) => {
+  scene("components: a form is declined, without values", async ({ agent, session }) => {
     const { page, errors } = await signIn(people().mira);
     await openSession(page, session);
     const fields = [{ name: "amount", label: "Amount", type: "number", min: 1, max: 500, required: true }, { name: "to", label: "Pay out to", type: "text" }];
@@ -66,15 +66,15 @@ export function componentStories({ scene, signIn, openSession, byId, state, shot
     await field(question, "amount").getByText("From 1 to 500.").waitFor();
     const widths = await Promise.all(["amount", "to"].map((name) => control(question, name).evaluate((el) => Math.round(el.getBoundingClientRect().width))));
     equal(widths[0], widths[1], "the width of the second field");
-    await question.getByTestId("add-reason").click();
-    await question.getByTestId("reason").fill("Paid already");
     await shot(page, "form-decline");
     const wait = agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=30`);
     await question.getByTestId("decline-form").click();
     const { response } = await wait;
-    equal([response.outcome, JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64"))], ["Rejected", { outcome: "Rejected", text: "Paid already" }], "what the agent reads");
+    equal([response.outcome, JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64"))], ["Rejected", { outcome: "Rejected" }], "what the agent reads");
     await question.locator("[data-testid=settled-by][data-outcome=Rejected]").waitFor();
     await question.getByTestId("declined").waitFor();
+    // On the card, and as the person's own words.
+    await page.locator("[data-testid=message].mine").getByTestId("declined").waitFor();
     equal(errors, [], "errors of the page");
   });
 

@@ -15,7 +15,7 @@ import { Logo } from "./icons";
 import { NewRelease } from "./new-release";
 import { type DialogName, PageDialogs } from "./page-dialogs";
 import { RequestsElsewhere } from "./requests-elsewhere";
-import { SessionPane } from "./session-pane";
+import { SessionPaneLater } from "./session-pane-later";
 import { UnsentElsewhere } from "./unsent-elsewhere";
 import { SkipLinks } from "./skip-links";
 import { useTriageKeys } from "./triage-keys";
@@ -54,7 +54,7 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
       {adminView !== null ? (
         <AdminPane app={app} hub={hub} view={adminView} />
       ) : hub.current && hub.current.id === openId ? (
-        <SessionPane key={hub.current.id} app={app} hub={hub} live={hub.current} />
+        <SessionPaneLater key={hub.current.id} app={app} hub={hub} live={hub.current} />
       ) : (
         <Nothing text={nothingText(hub, openId)} isMain={hub.isGuest || openId !== null} />
       )}

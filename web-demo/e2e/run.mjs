@@ -228,7 +228,7 @@ scene("a person's message marks the conversation as read, and others get the rec
   await agent.frame("receipt", (frame) => frame.seq >= event.seq, 10_000);
 });
 
-scene("people who are online are shown, and those who have left", async ({ agent, session }) => {
+scene("people who have the page open are shown, and those who have left", async ({ agent, session }) => {
   const [{ page }, { page: other, context }] = await Promise.all([signIn(mira), signIn(alex)]);
   await openSession(page, session);
   await openPeople(page);
@@ -239,7 +239,7 @@ scene("people who are online are shown, and those who have left", async ({ agent
   await agent.follow(session);
   await person(page, "Alex", true).waitFor();
   await person(page, agent.name, true).waitFor();
-  await page.getByText("3 online").waitFor();
+  await page.getByText("3 here").waitFor();
   await context.close();
   agent.close();
   await person(page, "Alex", false).waitFor();
@@ -551,7 +551,7 @@ scene("signing out ends at the sign-in, here and in the other tab", async ({ ses
   await state(other, "online");
   const [cookie] = await context.cookies(`${hub.base}/v1/auth`);
   equal([cookie.name, cookie.httpOnly, cookie.sameSite], ["hiloop_refresh", true, "Strict"], "where the refresh token is");
-  equal(Object.keys(JSON.parse(await page.evaluate(() => localStorage.getItem("hiloop.tokens")))), ["accessToken", "expiresAt", "lifetimeMs"], "what scripts can read");
+  equal(Object.keys(JSON.parse(await page.evaluate(() => localStorage.getItem("hiloop.tokens")))), ["accessToken", "expiresAt", "lifetimeMs", "signIn"], "what scripts can read");
   await page.getByTestId("sign-out").click();
   await page.getByTestId("email").waitFor();
   equal(await until("no cookie", async () => (await context.cookies()).length === 0), true, "cookies");

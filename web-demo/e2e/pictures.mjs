@@ -83,6 +83,7 @@ async function signInAgain(page, person, code) {
   await page.getByTestId("recovery-input").fill(code);
   await page.getByTestId("restore-keys").click();
   await page.getByTestId("restore").waitFor({ state: "detached" });
+  await page.getByTestId("restored-seen").click();
 }
 
 async function openRequest(page, title) {

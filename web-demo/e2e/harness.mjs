@@ -148,6 +148,28 @@ export async function until(what, probe, timeoutMs = 20_000) {
   }
 }
 
+/** Waits until the browser has a draft whose name holds this text: what was typed just before a reload may not be there yet. */
+export function draftKept(page, text) {
+  return until(`a kept draft of ${text}`, () =>
+    page.evaluate(async (part) => {
+      // To open what does not exist would create it.
+      if (!(await indexedDB.databases()).some(({ name }) => name === "hiloop.written")) return false;
+      const done = (request) =>
+        new Promise((resolve, reject) => {
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      const database = await done(indexedDB.open("hiloop.written"));
+      try {
+        const keys = await done(database.transaction("drafts").objectStore("drafts").getAllKeys());
+        return keys.some((key) => String(key).includes(part));
+      } finally {
+        database.close();
+      }
+    }, text),
+  );
+}
+
 export function equal(actual, expected, what) {
   const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
   if (a !== b) throw new Error(`${what}: expected ${b}, got ${a}`);

@@ -1,5 +1,5 @@
 // Stories of what is the hub's word alone: whose conversation something is of, whether an answer got there, who was faster.
-import { equal, plain, until } from "./harness.mjs";
+import { draftKept, equal, plain, until } from "./harness.mjs";
 
 const ADA = { type: "Human", id: "01890a5d-ac96-774b-bcce-b302099a8009", name: "Ada" };
 const OTHER = "01890a5d-ac96-774b-bcce-b302099a80ee";
@@ -81,6 +81,7 @@ export function hubWordStories({ story, stage, session: SESSION, bot: BOT, conne
     await page.locator("[data-testid=answering][data-kind=answer]").waitFor();
     await byId(asked).getByTestId("add-reason").click();
     await byId(asked).getByTestId("reason").fill("It is a copy");
+    await draftKept(page, asked.id);
     const other = await seal("question", { components: { type: "approval", data: { title: "Delete production?" } } });
     Object.assign(asked, { encryptedContent: other.envelope });
     await page.reload();

@@ -1,5 +1,5 @@
 // Stories of what is not sent: nothing that a person has written or decided is lost, and nothing is sent that they took back.
-import { equal, plain, until } from "./harness.mjs";
+import { draftKept, equal, plain, until } from "./harness.mjs";
 
 export function unsentStories({ scene, signIn, signInByForm, openSession, row, byId, bubble, state, shot, approval, hub: theHub, people }) {
   const outgoing = (page, name) => page.locator(`[data-testid=outgoing][data-state=${name}]`);
@@ -178,6 +178,7 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     const asked = await agent.say(session, approval("Raise the budget?"));
     await byId(page, asked).getByTestId("add-reason").click();
     await byId(page, asked).getByTestId("reason").fill("Not before the audit");
+    await draftKept(page, asked.id);
     await page.reload();
     equal(await byId(page, asked).getByTestId("reason").inputValue(), "Not before the audit", "the reason, after a reload");
     await shot(page, "unsent-reason");

@@ -3,10 +3,8 @@ import type { ComponentType, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { AdminProps } from "./admin/admin";
+import { AdminHeader } from "./admin-header";
 import type { AppState } from "./app-state";
-import { goBack } from "./hooks";
-import { IconButton } from "./icon-button";
-import { BackIcon } from "./icons";
 
 interface Props {
   app: AppState;
@@ -33,14 +31,7 @@ export function AdminPane({ app, hub, view }: Props): VNode {
   if (mayTry && View) return <View app={app} hub={hub} view={view} onDenied={setDenied} />;
   return (
     <main class="session-pane" tabIndex={-1} data-testid="admin" aria-label="Administration">
-      <header class="session-header">
-        <IconButton label="Back to the list" testid="back" class="back" onPress={goBack}>
-          <BackIcon />
-        </IconButton>
-        <div class="session-title">
-          <h1>Administration</h1>
-        </div>
-      </header>
+      <AdminHeader />
       <div class="nothing">{hub.me === null || mayTry ? <Waiting error={error} onRetry={load} /> : <NotAllowed reason={denied} />}</div>
     </main>
   );

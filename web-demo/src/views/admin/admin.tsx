@@ -3,10 +3,8 @@ import type { FunctionComponent, VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Manage } from "@hiloop/sdk/manage";
 import type { Hub } from "../../client/hub";
+import { AdminHeader } from "../admin-header";
 import type { AppState } from "../app-state";
-import { goBack } from "../hooks";
-import { IconButton } from "../icon-button";
-import { BackIcon } from "../icons";
 import { Agents } from "./agents";
 import { Attestations } from "./attestations";
 import { Audit } from "./audit";
@@ -48,14 +46,7 @@ export function Admin({ hub, view, onDenied }: AdminProps): VNode {
   const chosen = VIEWS.get(view);
   return (
     <main class="session-pane" ref={main} tabIndex={-1} data-testid="admin" data-view={view} aria-label="Administration">
-      <header class="session-header">
-        <IconButton label="Back to the list" testid="back" class="back" onPress={goBack}>
-          <BackIcon />
-        </IconButton>
-        <div class="session-title">
-          <h1>Administration</h1>
-        </div>
-      </header>
+      <AdminHeader />
       <nav class="admin-views" ref={views} aria-label="Views of the administration">
         {[...VIEWS].map(([name, { label }]) => (
           <a key={name} href={`#/admin/${name}`} data-testid={`admin-${name}`} aria-current={name === view ? "page" : undefined}>

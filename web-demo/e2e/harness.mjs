@@ -24,8 +24,22 @@ const ARGS = [
 /** Of a context whose page has no service worker. Playwright's way to block them throws in the empty first page of Firefox. */
 export const withoutWorkers = isFirefox ? "allow" : "block";
 
+const browsers = [];
+
 export async function launch() {
-  return isFirefox ? launchFirefox() : launchChromium();
+  const browser = await (isFirefox ? launchFirefox() : launchChromium());
+  browsers.push(browser);
+  return browser;
+}
+
+/** The address and the beginning of the text of every open page: a failed story leaves its own open. */
+async function openPages() {
+  const pages = browsers.flatMap((browser) => browser.contexts()).flatMap((context) => context.pages());
+  const lines = pages.map(async (page) => {
+    const text = await within(5_000, page.evaluate(() => document.body.innerText)).catch(({ message }) => message);
+    return `  ${page.url().replace(/#\/(guest|setup)\/.*/, "#/$1/…")} ${JSON.stringify(text.slice(0, 500))}`;
+  });
+  return (await Promise.all(lines)).join("\n");
 }
 
 let turn = Promise.resolve();
@@ -114,6 +128,7 @@ async function runStories(results, fail, workers, names) {
       console.log(`ok   ${name} (${Date.now() - started} ms)`);
     } catch (error) {
       fail(name, error);
+      console.log(`Open pages:\n${await openPages()}`);
     }
   };
   const waiting = chosen.filter(({ alone }) => !alone);

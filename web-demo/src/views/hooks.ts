@@ -1,5 +1,5 @@
 // Small hooks that bind the framework-free stores to the views.
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import type { Emitter } from "@hiloop/sdk/chat";
 
 /** Draws again when the store changes. */
@@ -32,7 +32,8 @@ export type Route = { kind: "list" } | { kind: "session" | "admin"; name: string
 
 export function useRoute(): Route {
   const [route, setRoute] = useState(readRoute);
-  useEffect(() => {
+  // In the task of the drawing: a row can be pressed before the effects that wait for a frame have run.
+  useLayoutEffect(() => {
     let before = readRoute();
     const follow = (): void => {
       const now = readRoute();

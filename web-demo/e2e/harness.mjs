@@ -37,7 +37,7 @@ async function openPages() {
   const pages = browsers.flatMap((browser) => browser.contexts()).flatMap((context) => context.pages());
   const lines = pages.map(async (page) => {
     const text = await within(5_000, page.evaluate(() => document.body.innerText)).catch(({ message }) => message);
-    return `  ${page.url().replace(/#\/(guest|setup)\/.*/, "#/$1/…")} ${JSON.stringify(text.slice(0, 500))}`;
+    return `  ${page.url().replace(/#(guest|setup)=.*/, "#$1=…")} ${JSON.stringify(text.slice(0, 500))}`;
   });
   return (await Promise.all(lines)).join("\n");
 }

@@ -5,6 +5,7 @@ import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchEr
 import { accessStories } from "./access.mjs";
 import { installStories } from "./install.mjs";
 import { keptStories } from "./kept.mjs";
+import { listScaleStories } from "./list-scale.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
@@ -438,6 +439,7 @@ policyStories({ open, connected });
 keptStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 scaleStories({ open, shot });
+listScaleStories({ open, connected, shot });
 accessStories({ open, connected, shot, richHub });
 onePressStories({ open, connected, shot });
 settingsStories({ open, connected, shot, richHub });

@@ -2,11 +2,10 @@
 // while the list is sorted anew, and moves the focus from row to row, also to those that are not drawn.
 import type { Stretch } from "@hiloop/sdk/chat";
 import { type ListRow, orderOf, ROW_PX, stretchesOf } from "./feed-rows";
-import { covers, Layout, type Range, RowHeights, withRows } from "./row-window";
+import { ListWindow, type Stretch as View } from "./list-window";
+import type { Range } from "./row-window";
 import { noteShift } from "./steady-rows";
 
-/** At least so much is drawn above and below of what is in view. */
-const MIN_AROUND = 500;
 /** So near to its start the list is at its start. */
 const NEAR_TOP = 4;
 
@@ -24,12 +23,9 @@ export class FeedScroll {
   atTop = true;
   private box: HTMLElement | null = null;
   private inner: HTMLElement | null = null;
-  private rows: readonly ListRow[] = [];
-  private index: ReadonlyMap<string, number> = new Map();
-  private readonly heights = new RowHeights(ROW_PX);
-  private layout = new Layout([], this.heights);
-  private layoutOf = -1;
-  private window: Range = { from: 0, to: 0 };
+  private readonly list = new ListWindow<ListRow>(ROW_PX);
+  /** As they were drawn last. */
+  private ranges: readonly Range[] = [];
   private seen: Seen[] = [];
   /** What is to stay where it is with the next drawing. */
   private anchor: Seen | null = null;
@@ -70,28 +66,21 @@ export class FeedScroll {
     };
   }
 
-  /** The rows to draw, and remembers them. To be called with each drawing, before the page is changed. */
-  plan(rows: readonly ListRow[], stays: string | null): Range[] {
-    if (rows !== this.rows || !this.isCovered()) this.see();
-    if (rows !== this.rows) {
-      this.noteAsked(rows);
-      this.rows = rows;
-      this.index = new Map(rows.map(({ key }, i) => [key, i]));
-      this.heights.keepOnly(this.index);
-      this.layoutOf = -1;
-      this.window = { from: 0, to: 0 };
-    }
-    this.arrange();
+  /** The rows to draw, and remembers them; `stays` is always one of them. To be called before the page is changed. */
+  plan(rows: readonly ListRow[], stays: string | null): readonly Range[] {
+    const { list, target } = this;
+    if (rows !== list.rows || !this.isCovered()) this.see();
+    if (rows !== list.rows) this.noteAsked(rows);
+    list.setRows(rows);
     this.aim();
-    this.choose();
-    const used = [stays, focusedKey(this.box), typeof this.target === "string" ? this.target : null].flatMap((key) => (key === null ? [] : (this.index.get(key) ?? [])));
-    const headings = rows.flatMap(({ kind }, i) => (kind === "heading" ? [i] : []));
-    return rows.length === 0 ? [] : withRows(this.window, [...used, ...headings]);
+    for (const key of [focusedKey(this.box), target, stays]) if (typeof key === "string") list.use(key);
+    this.ranges = list.plan(this.view, false);
+    return this.ranges;
   }
 
   /** The height of rows that are not drawn. */
   spaceOf(range: Range): number {
-    return this.layout.height(range);
+    return this.list.layout.height(range);
   }
 
   /** After each drawing, before it is seen. */
@@ -105,14 +94,14 @@ export class FeedScroll {
 
   /** The places of the list that are drawn, or near to what is in view. */
   stretches(): Stretch[] {
-    this.arrange();
-    const { top, height, around } = this;
-    return stretchesOf(this.rows, this.window, (i) => this.layout.topOf(i), { top: top - around / 2, bottom: top + height + around / 2 });
+    const { list, top, height } = this;
+    const near = { top: top - height, bottom: top + 2 * height };
+    return stretchesOf(list.rows, this.window, (i) => list.layout.topOf(i), near);
   }
 
   /** Whether the end of the list is in view, or near. */
   get nearEnd(): boolean {
-    return this.layout.total < this.top + this.height + this.around;
+    return this.list.layout.total < this.top + 2 * this.height;
   }
 
   /** With another list than before, from its start. */
@@ -120,7 +109,7 @@ export class FeedScroll {
     this.atTop = true;
     this.asked.clear();
     this.target = this.anchor = null;
-    [this.rows, this.index] = [[], new Map()];
+    this.list.setRows([]);
   }
 
   toTop(): void {
@@ -128,13 +117,13 @@ export class FeedScroll {
     this.asked.clear();
     this.anchor = null;
     this.scrollBy(-this.topNow());
-    const first = this.rows.find(({ kind }) => kind === "conversation");
+    const first = this.list.rows.find(({ kind }) => kind === "conversation");
     if (first) this.focus(first.key);
   }
 
   /** The rows that can have the focus, and those that are not loaded, in order. */
   get stops(): readonly ListRow[] {
-    return this.rows.filter(({ kind }) => kind !== "heading");
+    return this.list.rows.filter(({ kind }) => kind !== "heading");
   }
 
   /** Moves the focus to a row, wherever it stands; a number is a place in the whole list. */
@@ -146,12 +135,23 @@ export class FeedScroll {
 
   /** Moves the focus behind the last row that is drawn. */
   further(): void {
-    const next = this.rows[this.window.to];
-    if (next) this.focus(next.kind === "gap" ? next.place : next.kind === "heading" ? (this.rows[this.window.to + 1]?.key ?? next.key) : next.key);
+    const next = this.list.rows.slice(this.window.to).find(({ kind }) => kind !== "heading");
+    if (next) this.focus(next.kind === "gap" ? next.place : next.key);
   }
 
   get hasFurther(): boolean {
-    return this.window.to < this.rows.length;
+    return this.window.to < this.list.rows.length;
+  }
+
+  /** The rows that are drawn around what is in view. */
+  private get window(): Range {
+    const { list, top, height } = this;
+    const middle = list.layout.at(top + height / 2);
+    return this.ranges.find(({ from, to }) => from <= middle && middle < to) ?? this.ranges.at(-1) ?? { from: 0, to: 0 };
+  }
+
+  private get view(): View {
+    return { top: this.top, bottom: this.top + (this.box ? this.height : window.innerHeight) };
   }
 
   /** New rows may come in above. */
@@ -159,19 +159,9 @@ export class FeedScroll {
     return this.atTop && this.pointed === null;
   }
 
-  private get around(): number {
-    return Math.max(this.height, MIN_AROUND);
-  }
-
   private get scroller(): Element | null {
     const { box } = this;
     return box && getComputedStyle(box).overflowY === "visible" ? document.scrollingElement : box;
-  }
-
-  private arrange(): void {
-    if (this.layoutOf === this.heights.version) return;
-    this.layout = new Layout(this.rows, this.heights);
-    this.layoutOf = this.heights.version;
   }
 
   /** What is in view now. */
@@ -195,7 +185,7 @@ export class FeedScroll {
     const edge = Math.max(0, box.getBoundingClientRect().top);
     for (const element of this.drawnRows()) {
       const { top, bottom } = element.getBoundingClientRect();
-      const row = this.rows[this.index.get(element.dataset.row as string) ?? -1];
+      const row = this.list.row(element.dataset.row as string);
       if (row?.kind === "conversation" && bottom > edge && top < edge + height) this.seen.push({ key: row.key, offset: top - edge, order: orderOf(row) });
     }
     const focused = focusedKey(box);
@@ -207,11 +197,11 @@ export class FeedScroll {
   private aim(): void {
     const { seen } = this;
     this.seen = [];
-    if (typeof this.target === "number") this.target = this.rows.find((row) => row.kind === "conversation" && row.place === this.target)?.key ?? this.target;
+    if (typeof this.target === "number") this.target = this.list.rows.find((row) => row.kind === "conversation" && row.place === this.target)?.key ?? this.target;
     if (seen.length > 0 && !this.isFree) {
-      this.anchor = seen.find(({ key, order }) => order === orderOf(this.rows[this.index.get(key) ?? -1] ?? NONE)) ?? null;
-      const i = this.index.get(this.anchor?.key ?? "");
-      if (this.anchor && i !== undefined) this.top = this.layout.topOf(i) - this.anchor.offset;
+      this.anchor = seen.find(({ key, order }) => order === orderOf(this.list.row(key) ?? NONE)) ?? null;
+      const i = this.list.indexOf(this.anchor?.key ?? "");
+      if (this.anchor && i !== undefined) this.top = this.list.layout.topOf(i) - this.anchor.offset;
     }
     const y = this.targetTop();
     if (y === null) return;
@@ -221,32 +211,22 @@ export class FeedScroll {
 
   /** Where the row is that is to have the focus, if it is not drawn. */
   private targetTop(): number | null {
-    const { target, layout } = this;
+    const { target, list } = this;
     if (target === null || (typeof target === "string" && this.rowOf(target))) return null;
-    if (typeof target === "string") return layout.topOf(this.index.get(target) ?? 0);
-    const i = this.rows.findIndex((row) => row.kind === "gap" && target >= row.place && target < row.place + row.count);
-    const gap = this.rows[i];
-    return gap?.kind === "gap" ? layout.topOf(i) + ((target - gap.place) / gap.count) * gap.height : null;
-  }
-
-  private choose(): void {
-    const { layout, top, around } = this;
-    const height = this.height || (this.box ? 0 : window.innerHeight);
-    const needed = layout.between(top - around / 2, top + height + around / 2);
-    if (covers(this.window, needed) && layout.height(this.window) < 6 * around) return;
-    this.window = layout.between(top - around, top + height + around);
+    if (typeof target === "string") return list.layout.topOf(list.indexOf(target) ?? 0);
+    const i = list.rows.findIndex((row) => row.kind === "gap" && target >= row.place && target < row.place + row.count);
+    const gap = list.rows[i];
+    return gap?.kind === "gap" ? list.layout.topOf(i) + ((target - gap.place) / gap.count) * gap.height : null;
   }
 
   private isCovered(): boolean {
-    this.arrange();
-    const { layout, top, height, around } = this;
-    return this.rows.length === 0 || height === 0 || covers(this.window, layout.between(top - around / 2, top + height + around / 2));
+    return this.height === 0 || this.list.isCovered(() => this.view);
   }
 
   private measure(): void {
     for (const row of this.drawnRows()) {
       const height = row.getBoundingClientRect().height;
-      if (height > 0) this.heights.measured(row.dataset.row as string, height);
+      if (height > 0) this.list.measured(row.dataset.row as string, height);
     }
   }
 
@@ -302,12 +282,13 @@ export class FeedScroll {
     this.pointed = null;
     if (!this.atTop || this.topNow() <= 0) return;
     this.asked.clear();
+    this.anchor = null;
     this.redraw();
   }
 
   private resized(): void {
     const width = this.inner?.clientWidth ?? 0;
-    if (width !== this.width) this.heights.clear();
+    if (width !== this.width) this.list.forgetHeights();
     this.width = width;
     this.measure();
     this.place();
@@ -316,9 +297,9 @@ export class FeedScroll {
   }
 
   private noteAsked(rows: readonly ListRow[]): void {
-    const waited = new Set(this.rows.flatMap(({ key, group }) => (group === "waiting" ? [key] : [])));
+    const waited = new Set(this.list.rows.flatMap(({ key, group }) => (group === "waiting" ? [key] : [])));
     const waiting = rows.flatMap((row) => (row.kind === "conversation" && row.group === "waiting" ? [row] : []));
-    const newest = this.rows.reduce((last, row) => (row.kind === "conversation" && row.item.session.updatedAt > last ? row.item.session.updatedAt : last), "");
+    const newest = this.list.rows.reduce((last, row) => (row.kind === "conversation" && row.item.session.updatedAt > last ? row.item.session.updatedAt : last), "");
     if (!this.isFree && newest !== "") for (const row of waiting) if (!waited.has(row.key) && row.item.session.updatedAt > newest) this.asked.add(row.key);
     const keys = new Set(waiting.map(({ key }) => key));
     for (const key of this.asked) if (!keys.has(key)) this.asked.delete(key);

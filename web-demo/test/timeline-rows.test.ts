@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { type HubEvent, type LiveSession, Timeline } from "@hiloop/sdk/chat";
 import { covers, Layout, RowHeights, withRows } from "../src/views/row-window";
+import { lastMineOf } from "../src/views/entries";
 import { rowsOf } from "../src/views/timeline-rows";
 
 function said(seq: number, at = "2026-03-25T10:30:00.000Z", senderHumanId: string | null = null): HubEvent {
@@ -79,4 +80,15 @@ test("rows that stay are drawn in their place, once each", () => {
     { from: 10, to: 21 },
     { from: 30, to: 31 },
   ]);
+});
+
+test("the person's own last message is looked for after a change, not for each drawing", () => {
+  const timeline = new Timeline(0);
+  for (let seq = 1; seq <= 3_000; seq += 1) timeline.apply(said(seq));
+  let asked = 0;
+  const live = { timeline, version: 1, isMine: ({ senderHumanId }: { senderHumanId: string | null }) => ((asked += 1), senderHumanId === "me") };
+  expect([lastMineOf(live), lastMineOf(live), asked]).toEqual([null, null, 3_000]);
+  timeline.apply(said(3_001, undefined, "me"));
+  live.version += 1;
+  expect([lastMineOf(live), lastMineOf(live), asked]).toEqual([3_001, 3_001, 3_001]);
 });

@@ -12,6 +12,7 @@ import { IconButton } from "./icon-button";
 import { AccountIcon, AdminIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
 import { useKeptRowFocus } from "./keep-row-focus";
 import type { DialogName } from "./page-dialogs";
+import { usePressedRow } from "./pressed-row";
 import { RowAnswer } from "./row-answer";
 import { useRowPlaces } from "./steady-rows";
 import { UnsentProvider } from "./unsent-context";
@@ -30,6 +31,7 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
   const list = useRef<HTMLElement>(null);
   useKeptRowFocus(list);
   useRowPlaces(list);
+  usePressedRow(list);
   const { feed, me } = hub;
   // The open one stays in the list, whatever the filter.
   const rows = feed.visible(openId).filter((item) => passes(item, filter) || item.session.id === openId);

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, withoutWorkers } from "./harness.mjs";
 import { accessStories } from "./access.mjs";
+import { foundAgainStories } from "./found-again.mjs";
 import { installStories } from "./install.mjs";
 import { keptStories } from "./kept.mjs";
 import { listScaleStories } from "./list-scale.mjs";
@@ -434,6 +435,7 @@ story("a person starts and closes a conversation", async () => {
 
 lyingHubStories({ story, open, connected, shot });
 peopleStories({ story, open, connected, shot });
+foundAgainStories({ open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
 keptStories({ open, connected });

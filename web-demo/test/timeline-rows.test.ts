@@ -1,6 +1,7 @@
 // The rows of the timeline: days, the line where the person left, and gaps.
 import { expect, test } from "vitest";
 import { type HubEvent, type LiveSession, Timeline } from "@hiloop/sdk/chat";
+import { lastMineOf } from "../src/views/entries";
 import { rowsOf } from "../src/views/timeline-rows";
 
 function said(seq: number, at = "2026-03-25T10:30:00.000Z", senderHumanId: string | null = null): HubEvent {
@@ -57,4 +58,15 @@ test("10,000 rows are made anew within a frame, after the first time", () => {
   timeline.apply(said(10_001));
   expect(rowsOf(live, null)).not.toBe(first);
   expect(rowsOf(live, null).filter(({ kind }) => kind === "message")).toHaveLength(10_001);
+});
+
+test("the person's own last message is looked for after a change, not for each drawing", () => {
+  const timeline = new Timeline(0);
+  for (let seq = 1; seq <= 3_000; seq += 1) timeline.apply(said(seq));
+  let asked = 0;
+  const live = { timeline, version: 1, isMine: ({ senderHumanId }: { senderHumanId: string | null }) => ((asked += 1), senderHumanId === "me") };
+  expect([lastMineOf(live), lastMineOf(live), asked]).toEqual([null, null, 3_000]);
+  timeline.apply(said(3_001, undefined, "me"));
+  live.version += 1;
+  expect([lastMineOf(live), lastMineOf(live), asked]).toEqual([3_001, 3_001, 3_001]);
 });

@@ -11,6 +11,7 @@ import { canStep } from "./feed-steps";
 import { useNow } from "./hooks";
 import { DownIcon } from "./icons";
 import { useKeptRowFocus } from "./keep-row-focus";
+import { usePressedRow } from "./pressed-row";
 import { RowAnswer } from "./row-answer";
 import type { Range } from "./row-window";
 import { useRowPlaces } from "./steady-rows";
@@ -35,6 +36,7 @@ export function FeedList({ hub, filter, openId, onNew }: Props): VNode {
   filtered.current = filter;
   useKeptRowFocus(box);
   useRowPlaces(box);
+  usePressedRow(box);
   const rows = useMemo(() => rowsOf(feed, filter, openId), [feed.items, feed.total, feed.pendingSessions, filter, openId]);
   const ranges = scroll.plan(rows.all, openId);
 

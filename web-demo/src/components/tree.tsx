@@ -3,10 +3,10 @@ import { Component, type ComponentChildren, type VNode } from "preact";
 import type { ComponentNode } from "@hiloop/sdk/chat";
 import { type Field, fieldsOf } from "./form/fields";
 import { useFold } from "./fold";
+import { MAX_DEPTH } from "./labels";
 import { registry } from "./registry";
 import { Unknown } from "./unknown";
 
-const MAX_DEPTH = 12;
 const MAX_CHILDREN = 100;
 
 export function ComponentTree({ value, depth = 0 }: { value: unknown; depth?: number }): VNode {
@@ -53,32 +53,6 @@ class Guard extends Component<{ node: ComponentNode; children?: ComponentChildre
     const { node, children } = this.props;
     return this.state.failed ? <Unknown label={node.type} value={node.data} /> : children;
   }
-}
-
-/** The label of the button with an action, anywhere in the tree. */
-export function actionLabel(value: unknown, action: string, depth = 0): string | null {
-  if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return null;
-  if (Array.isArray(value)) return firstLabel(value, action, depth);
-  const { type, data, children } = value as { type?: unknown; data?: unknown; children?: unknown };
-  const fields = (typeof data === "object" && data !== null ? data : {}) as Record<string, unknown>;
-  if (type === "button_group" && Array.isArray(fields.buttons)) {
-    for (const button of fields.buttons as { action?: unknown; label?: unknown }[]) {
-      if (button?.action === action && typeof button.label === "string") return button.label;
-    }
-  }
-  if (type === "approval" && (action === "approve" || action === "reject")) {
-    const label = fields[`${action}Label`];
-    return typeof label === "string" && label !== "" ? label : action === "approve" ? "Approve" : "Reject";
-  }
-  return Array.isArray(children) ? firstLabel(children, action, depth) : null;
-}
-
-function firstLabel(nodes: unknown[], action: string, depth: number): string | null {
-  for (const node of nodes) {
-    const label = actionLabel(node, action, depth + 1);
-    if (label !== null) return label;
-  }
-  return null;
 }
 
 /** The fields of all forms in the tree. */

@@ -1,7 +1,7 @@
 // An answer that was given on its card and is on its way: it can be taken back first, or waits for the connection.
 import type { VNode } from "preact";
 import { componentsOf, mayBeAtHub, type Message, type Outgoing } from "@hiloop/sdk/chat";
-import { actionLabel } from "../components/tree";
+import { actionLabel } from "../components/labels";
 import { AnswerHandedOver } from "./answer-signed";
 import { useNow } from "./hooks";
 import { restoreReason } from "./reason-field";

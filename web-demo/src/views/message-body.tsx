@@ -13,7 +13,8 @@ import {
 import type { DraftPlace } from "../components/form/drafts";
 import { GivenValues } from "../components/form/given-values";
 import { OutcomeMark } from "../components/outcome-mark";
-import { actionLabel, ComponentTree, formFields } from "../components/tree";
+import { actionLabel } from "../components/labels";
+import { ComponentTree, formFields } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";
 import { Markdown } from "../markdown/markdown";

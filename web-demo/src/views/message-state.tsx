@@ -2,7 +2,8 @@
 import type { VNode } from "preact";
 import { type Author, type Claimed, claimedResponder, componentsOf, type Content, type Message, type SettledBy } from "@hiloop/sdk/chat";
 import { OutcomeMark } from "../components/outcome-mark";
-import { actionLabel, formFields } from "../components/tree";
+import { actionLabel } from "../components/labels";
+import { formFields } from "../components/tree";
 import { AskedBack } from "./asked-back";
 import { AnswerGiven } from "./answer-given";
 import { AnswerSigned } from "./answer-signed";

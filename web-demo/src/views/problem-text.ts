@@ -1,6 +1,6 @@
 // Why something was not sent, or what is known of it, in words.
 import { type ComponentNode, componentsOf, type Content, decidedBy, mayBeAtHub, type Message, type Outcome, type Outgoing, type Problem, type SettledBy } from "@hiloop/sdk/chat";
-import { actionLabel } from "../components/tree";
+import { actionLabel } from "../components/labels";
 
 type Settled = Extract<Problem, { kind: "settled" }>;
 

@@ -1,4 +1,4 @@
-"""A real hub for the tests between languages: the hub's program on SQLite, with its log in a file."""
+"""A real hub for the tests between languages: the hub's program, with its log in a file."""
 
 import os
 import pathlib
@@ -8,13 +8,16 @@ TIMEOUT = 300  # seconds; the machine may be busy
 
 
 class Hub:
-    """The hub's program on SQLite, with its log in a file."""
+    """The hub's program, with its log in a file; on SQLite unless `settings` name another store."""
 
-    def __init__(self, program: str, folder: pathlib.Path, level: str = "trace") -> None:
+    def __init__(
+        self, program: str, folder: pathlib.Path, level: str = "trace", settings: "dict[str, str] | None" = None
+    ) -> None:
         self.program, self.folder, self.level = program, folder, level
         self.database, self.log = folder / "hub.db", folder / "hub.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HILOOP_")}
         self.environment = clean | {"DATABASE_URL": f"sqlite://{self.database}", "HILOOP_RATE_LIMIT": "off"}
+        self.environment |= settings or {}
         self.url = ""
         self.start()
 

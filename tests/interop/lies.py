@@ -169,7 +169,7 @@ class DroppedWrapping(Settles):
 class ClearOutcome(Settles):
     """The person rejects; the clear outcome is an approval."""
 
-    wanted = "rejected", ""
+    wanted = "rejected", "hub says Approved, the signed answer says Rejected"
 
     def settled(self, call: Call, message: Json) -> Json:
         if message["status"] == "Pending":
@@ -201,7 +201,7 @@ class WithheldAnswer(Settles):
     """The person approves; the hub withholds the answer."""
 
     deadline = "4s"
-    wanted = "expired", ""
+    wanted = "expired", "may withhold an answer"
 
     def settled(self, call: Call, message: Json) -> Json:
         if message["status"] == "Pending" and self.applied == 1:

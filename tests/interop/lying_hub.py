@@ -82,6 +82,7 @@ class Case:
             "expired": decision.get("status") == "expired" or (not decision and code != 0 and bool(words)),
             "rejected": decision.get("status") == "answered" and decision.get("outcome") == "Rejected",
         }
+        err += decision.get("warning") or ""
         if not got[result] or not re.search(words, err):
             raise SystemExit(f"wanted: {result}, {words!r}: {report}")
         reason = " ".join(err.split()) or json.dumps({name: decision.get(name) for name in ("status", "outcome")})

@@ -2,7 +2,8 @@
 
     secrecy.py HUB NAME=COMMAND [NAME=COMMAND ...]
 
-HUB is the hub's program, COMMAND how a language's `peer` is started. For each language an agent asks and another process
+HUB is the hub's program, COMMAND how a language's `peer` is started. The hub runs on SQLite, then on PostgreSQL with Redis,
+of which every command is searched too. For each language an agent asks and another process
 of it follows the session over a WebSocket, both through a recording proxy; so does the person who answers. What is
 searched for are the texts and the private keys of all sides, in the encodings in which they might appear.
 """
@@ -14,12 +15,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
 from agent import Agent
 from hub import TIMEOUT, Hub
 from recording_proxy import RecordingProxy
+from servers import Postgres, Redis
 
 from hiloop.testing import Person
 
@@ -32,29 +36,56 @@ def main() -> None:
     check_forms()
     with tempfile.TemporaryDirectory() as name:
         hub = Hub(program, pathlib.Path(name))
-        proxy = RecordingProxy(hub.url)
-        try:
-            email, password = hub.human("person")
-            person = Person(proxy.url, email=email, password=password).sign_in()
-            secrets = [converse(hub, proxy, person, email, *command.split("=", 1)) for command in commands]
-            assert person._keys
-            secrets.append(person._keys.current.to_text())
-            dump = "\n".join(sqlite3.connect(hub.database).iterdump()).encode()
-        finally:
-            hub.stop()
-            proxy.close()
-        if proxy.errors:
-            raise SystemExit(f"the proxy failed: {proxy.errors}")
-        files = [path for path in hub.folder.glob("hub.*") if path.is_file()]
-        places = {
-            "the dump of the database": dump,
-            "HTTP": b"\n".join(proxy.http),
-            "the frames": b"\n".join(proxy.frames),
-            **{path.name: path.read_bytes() for path in files},
-        }
-        search(places, secrets)
-        sizes = ", ".join(f"{place} ({len(data)} bytes)" for place, data in places.items())
-        print(f"ok: neither text nor private keys in {sizes}")
+        talk("SQLite", hub, commands, lambda: "\n".join(sqlite3.connect(hub.database).iterdump()).encode())
+    with tempfile.TemporaryDirectory() as name, servers(pathlib.Path(name)) as (postgres, redis):
+        folder = pathlib.Path(name) / "hub"
+        folder.mkdir()
+        settings = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
+        hub = Hub(program, folder, settings=settings)
+        talk("PostgreSQL and Redis", hub, commands, postgres.dump, redis.commands)
+
+
+@contextmanager
+def servers(folder: pathlib.Path) -> "Iterator[tuple[Postgres, Redis]]":
+    """Servers that end with the block."""
+    # The user that runs PostgreSQL has to reach its folder.
+    folder.chmod(0o711)
+    with ExitStack() as running:
+        postgres = Postgres(folder / "postgres")
+        running.callback(postgres.stop)
+        redis = Redis(folder)
+        running.callback(redis.stop)
+        yield postgres, redis
+
+
+def talk(
+    store: str, hub: Hub, commands: "list[str]", dump_of: "Callable[[], bytes]", redis: "pathlib.Path | None" = None
+) -> None:
+    """Conversations in all languages, and the search of all places that they passed."""
+    proxy = RecordingProxy(hub.url)
+    try:
+        email, password = hub.human("person")
+        person = Person(proxy.url, email=email, password=password).sign_in()
+        secrets = [converse(hub, proxy, person, email, *command.split("=", 1)) for command in commands]
+        assert person._keys
+        secrets.append(person._keys.current.to_text())
+        dump = dump_of()
+    finally:
+        hub.stop()
+        proxy.close()
+    if proxy.errors:
+        raise SystemExit(f"the proxy failed: {proxy.errors}")
+    files = [path for path in hub.folder.glob("hub.*") if path.is_file()]
+    places = {
+        "the dump of the database": dump,
+        "HTTP": b"\n".join(proxy.http),
+        "the frames": b"\n".join(proxy.frames),
+        **{path.name: path.read_bytes() for path in files},
+        **({"the commands of Redis": redis.read_bytes()} if redis else {}),
+    }
+    search(places, secrets)
+    sizes = ", ".join(f"{place} ({len(data)} bytes)" for place, data in places.items())
+    print(f"ok: {store}: neither text nor private keys in {sizes}")
 
 
 def converse(hub: Hub, proxy: RecordingProxy, person: Person, email: str, language: str, command: str) -> str:
@@ -113,7 +144,7 @@ def search(places: "dict[str, bytes]", secrets: "list[str]") -> None:
         if place.endswith(".log"):
             if b"/v1/agent/sessions" not in data:
                 raise SystemExit(f"{place} is not at the level trace")
-        elif place in ("the dump of the database", "HTTP", "the frames") and b"hiloop/v2" not in data:
+        elif place in ("the dump of the database", "HTTP", "the frames", "the commands of Redis") and b"hiloop/v2" not in data:
             raise SystemExit(f"no envelope in {place}")
         for form, what in wanted.items():
             if form in data:

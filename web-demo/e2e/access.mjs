@@ -62,6 +62,15 @@ export function accessStories({ open, connected, shot, richHub }) {
       await page.keyboard.press("Escape");
       await page.getByTestId("answer").first().click();
       await check("answering");
+      const fields = [{ name: "amount", label: "Amount", type: "number", required: true }];
+      const form = hub.message("s-1", BOT, { responseRequired: true, encryptedComponents: plain({ type: "form", data: { fields } }) });
+      const asked = page.locator(`[data-message-id="${form.id}"]`);
+      await asked.getByTestId("decline-form").click();
+      await asked.getByTestId("decline-reason").fill("Not before the audit");
+      await check("declining a form");
+      await asked.getByTestId("decline-send").click();
+      await asked.getByTestId("given-reason").waitFor();
+      await check("a declined form");
       await page.getByTestId("account").click();
       await page.getByTestId("sign-in-row").first().waitFor();
       await axe(page, `account, ${colorScheme}`);
@@ -75,7 +84,7 @@ export function accessStories({ open, connected, shot, richHub }) {
       await axe(page, `keys, ${colorScheme}`);
       await page.keyboard.press("Escape");
       await page.locator("[data-testid=message][data-status=Pending] [data-action=approve]").click();
-      await page.getByTestId("settled-by").nth(1).waitFor();
+      await page.getByTestId("settled-by").nth(2).waitFor();
       await check("settled");
       await page.setViewportSize({ width: 390, height: 800 });
       await check("conversation on a phone");

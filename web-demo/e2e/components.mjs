@@ -57,7 +57,7 @@ export function componentStories({ scene, signIn, openSession, byId, state, shot
   const problems = (card) =>
     card.getByTestId("field").evaluateAll((all) => all.filter((one) => one.querySelector("[data-testid=field-problem]")).map((one) => one.dataset.name));
 
-  scene("components: a form is declined, without values", async ({ agent, session }) => {
+  scene("components: a form is declined with a reason, without values", async ({ agent, session }) => {
     const { page, errors } = await signIn(people().mira);
     await openSession(page, session);
     const fields = [{ name: "amount", label: "Amount", type: "number", min: 1, max: 500, required: true }, { name: "to", label: "Pay out to", type: "text" }];
@@ -69,10 +69,14 @@ export function componentStories({ scene, signIn, openSession, byId, state, shot
     await shot(page, "form-decline");
     const wait = agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=30`);
     await question.getByTestId("decline-form").click();
+    await question.getByTestId("decline-reason").fill("Not before the audit");
+    await shot(page, "form-decline-reason");
+    await question.getByTestId("decline-send").click();
     const { response } = await wait;
-    equal([response.outcome, JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64"))], ["Rejected", { outcome: "Rejected" }], "what the agent reads");
+    const sent = { outcome: "Rejected", text: "Not before the audit" };
+    equal([response.outcome, JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64"))], ["Rejected", sent], "what the agent reads");
     await question.locator("[data-testid=settled-by][data-outcome=Rejected]").waitFor();
-    await question.getByTestId("declined").waitFor();
+    await question.getByTestId("given-reason").filter({ hasText: "Not before the audit" }).waitFor();
     // On the card, and as the person's own words.
     await page.locator("[data-testid=message].mine").getByTestId("declined").waitFor();
     equal(errors, [], "errors of the page");

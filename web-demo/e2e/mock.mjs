@@ -3,8 +3,10 @@
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, withoutWorkers } from "./harness.mjs";
 import { accessStories } from "./access.mjs";
+import { foundAgainStories } from "./found-again.mjs";
 import { installStories } from "./install.mjs";
 import { keptStories } from "./kept.mjs";
+import { listScaleStories } from "./list-scale.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
@@ -433,11 +435,13 @@ story("a person starts and closes a conversation", async () => {
 
 lyingHubStories({ story, open, connected, shot });
 peopleStories({ story, open, connected, shot });
+foundAgainStories({ open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
 keptStories({ open, connected });
 triageStories({ open, connected, shot, richHub });
 scaleStories({ open, shot });
+listScaleStories({ open, connected, shot });
 accessStories({ open, connected, shot, richHub });
 onePressStories({ open, connected, shot });
 settingsStories({ open, connected, shot, richHub });

@@ -18,6 +18,7 @@ export function draw(node: unknown, state: Partial<Answering> = {}): Drawn {
   const root = document.createElement("div");
   document.body.append(root);
   const answers: Content[] = [];
+  let reason = "";
   const base: Answering = {
     enabled: true,
     busy: false,
@@ -27,6 +28,7 @@ export function draw(node: unknown, state: Partial<Answering> = {}): Drawn {
     settled: false,
     given: null,
     draft: { key: `m-${(messages += 1)}`, keep: "browser" },
+    reason: { load: () => reason, save: (text) => void (reason = text) },
     answer: (content) => void answers.push(content),
   };
   let current = { ...base, ...state };

@@ -48,7 +48,7 @@ test("what is typed before the store is read is not overwritten by it", async ()
   await drafts.start(store);
   await settle();
   expect([drafts.get("s").text, drafts.get("t").text, drafts.get("odd").text]).toEqual(["new", "other", ""]);
-  expect(store.rows.get("s")).toEqual({ text: "new", target: null });
+  expect(store.rows.get("s")).toMatchObject({ text: "new", target: null });
 });
 
 test("after signing out nothing is kept, also of what was about to be", async () => {

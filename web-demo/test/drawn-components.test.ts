@@ -185,6 +185,45 @@ test("entries outlive the view, and are not lost to another one's answer", async
   await waitFor("no longer kept", () => sessionStorage.length === 0);
 });
 
+const byTest = <T extends HTMLElement = HTMLElement>(root: HTMLElement, id: string): T | null => root.querySelector<T>(`[data-testid=${id}]`);
+
+function type(area: HTMLTextAreaElement, value: string): void {
+  area.value = value;
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+test("a form is declined with a reason, which is asked for, kept meanwhile, and shown in the card", async () => {
+  const one = await shownForm();
+  const { root, answers } = one;
+  const decline = () => byTest<HTMLButtonElement>(root, "decline-form");
+  decline()!.click();
+  const area = await waitFor("the reason", () => byTest<HTMLTextAreaElement>(root, "decline-reason"));
+  expect([document.activeElement === area, area.closest("label")?.textContent, answers.length]).toEqual([true, "Your reason, if you want to give one", 0]);
+  expect(byTest(root, "submit-form")).toBeNull();
+  type(area, "Not before the audit");
+  area.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  await waitFor("the button", decline);
+  expect(document.activeElement).toBe(decline());
+  decline()!.click();
+  const again = await waitFor("the reason", () => byTest<HTMLTextAreaElement>(root, "decline-reason"));
+  expect(again.value).toBe("Not before the audit");
+  byTest<HTMLButtonElement>(root, "decline-send")!.click();
+  expect(answers).toEqual([{ outcome: "Rejected", text: "Not before the audit" }]);
+  one.again({ enabled: false, settled: true, given: answers[0]! });
+  await waitFor("the frozen card", () => byTest(root, "settled-form"));
+  expect([byTest(root, "declined")?.textContent, byTest(root, "given-reason")?.textContent]).toEqual(["Declined, without values:", "Not before the audit"]);
+});
+
+test("a form is declined without a reason; a second click of the first press declines nothing", async () => {
+  const { root, answers } = await shownForm();
+  byTest(root, "decline-form")!.click();
+  const send = await waitFor("the second step", () => byTest(root, "decline-send"));
+  send.dispatchEvent(new MouseEvent("click", { detail: 2, bubbles: true }));
+  expect(answers).toEqual([]);
+  send.click();
+  expect(answers).toEqual([{ outcome: "Rejected" }]);
+});
+
 test("an approval says what it decides; a dangerous button asks first; a settled one does nothing", async () => {
   const approval = show({ type: "approval", data: { title: "Ship?", description: "**Now**", rejectLabel: "No" } });
   const button = (root: HTMLElement, action: string): HTMLButtonElement => root.querySelector(`[data-action=${action}]`)!;

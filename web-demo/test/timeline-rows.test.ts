@@ -1,7 +1,7 @@
-// The rows of the timeline and the window over them: what is drawn, what space stands for, and where gaps are.
+// The rows of the timeline: days, the line where the person left, and gaps.
 import { expect, test } from "vitest";
 import { type HubEvent, type LiveSession, Timeline } from "@hiloop/sdk/chat";
-import { covers, Layout, RowHeights, withRows } from "../src/views/row-window";
+import { lastMineOf } from "../src/views/entries";
 import { rowsOf } from "../src/views/timeline-rows";
 
 function said(seq: number, at = "2026-03-25T10:30:00.000Z", senderHumanId: string | null = null): HubEvent {
@@ -60,23 +60,13 @@ test("10,000 rows are made anew within a frame, after the first time", () => {
   expect(rowsOf(live, null).filter(({ kind }) => kind === "message")).toHaveLength(10_001);
 });
 
-test("the window holds the rows that touch a stretch, by their heights as far as they are known", () => {
-  const heights = new RowHeights(50);
-  const items = Array.from({ length: 1_000 }, (_, i) => ({ key: `r${i}`, ...(i === 500 ? { height: 10_000 } : {}) }));
-  heights.measured("r0", 200);
-  const layout = new Layout(items, heights);
-  expect(layout.total).toBe(200 + 998 * 50 + 10_000);
-  expect([layout.at(-5), layout.at(0), layout.at(199), layout.at(200), layout.at(1e9)]).toEqual([0, 0, 0, 1, 999]);
-  expect(layout.between(210, 320)).toEqual({ from: 1, to: 4 });
-  expect(layout.height({ from: 0, to: 2 })).toBe(250);
-  expect(new Layout([], heights).between(0, 100)).toEqual({ from: 0, to: 0 });
-  expect(covers({ from: 2, to: 9 }, { from: 2, to: 9 }) && !covers({ from: 2, to: 9 }, { from: 1, to: 5 })).toBe(true);
-});
-
-test("rows that stay are drawn in their place, once each", () => {
-  expect(withRows({ from: 10, to: 20 }, [15, 3, 4, 30, 3, 20])).toEqual([
-    { from: 3, to: 5 },
-    { from: 10, to: 21 },
-    { from: 30, to: 31 },
-  ]);
+test("the person's own last message is looked for after a change, not for each drawing", () => {
+  const timeline = new Timeline(0);
+  for (let seq = 1; seq <= 3_000; seq += 1) timeline.apply(said(seq));
+  let asked = 0;
+  const live = { timeline, version: 1, isMine: ({ senderHumanId }: { senderHumanId: string | null }) => ((asked += 1), senderHumanId === "me") };
+  expect([lastMineOf(live), lastMineOf(live), asked]).toEqual([null, null, 3_000]);
+  timeline.apply(said(3_001, undefined, "me"));
+  live.version += 1;
+  expect([lastMineOf(live), lastMineOf(live), asked]).toEqual([3_001, 3_001, 3_001]);
 });

@@ -35,7 +35,14 @@ test("where the question is known, it says what could be decided", () => {
   const ask = (type: string) => ({ ...answer({ text: "?" }), id: "q", inReplyTo: null, encryptedComponents: envelope({ type, data: {} }) }) as Message;
   const given = answer({ action: "approve", outcome: "Approved" });
   expect(verdictOf(given, isMe, ask("approval"))).toBe("✓ Approved by Alex");
-  expect(verdictOf(given, isMe, ask("button_group"))).toBe("✓ Answered by Alex: approve");
+  // A group's buttons with these actions read as those of an approval, whatever outcome the hub keeps beside them.
+  expect(verdictOf(given, isMe, ask("button_group"))).toBe("✓ Approved by Alex");
+  const pressed = (content: object, question: Message | null = null) => verdictOf(answer(content, { outcome: "Answered" }), isMe, question);
+  expect([pressed({ action: "approve" }), pressed({ action: "approve" }, ask("button_group"))]).toEqual(["✓ Approved by Alex", "✓ Approved by Alex"]);
+  expect([pressed({ action: "reject", text: "Not now" }), pressed({ action: "reject" }, ask("button_group"))]).toEqual(["✗ Rejected by Alex: Not now", "✗ Rejected by Alex"]);
+  expect(pressed({ action: "later" }, ask("button_group"))).toBe("✓ Answered by Alex: later");
+  // A contradiction approves nothing.
+  expect(pressed({ action: "approve", outcome: "Answered" }, ask("button_group"))).toBe("✓ Answered by Alex: approve");
 });
 
 test("in an encrypted conversation only a verified answer has a verdict, by its signer", () => {

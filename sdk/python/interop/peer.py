@@ -84,6 +84,7 @@ def ask(arguments: argparse.Namespace) -> None:
         "text": decision.text,
         "values": decision.values or None,
         "respondent": decision.respondent.name if decision.respondent else None,
+        "warning": decision.warning,
         "session": decision.message.session_id if decision.message else None,
         **receipt,
     })  # fmt: skip

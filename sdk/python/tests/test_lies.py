@@ -282,7 +282,24 @@ def test_a_hub_that_lets_no_question_expire(monkeypatch: pytest.MonkeyPatch) -> 
         client.ask("Ship?", key="k", deadline="1h", timeout=0.05)
     late = now() + timedelta(hours=2)
     monkeypatch.setattr("hiloop._sync.waiting.now", lambda: late)
-    assert client.ask("Ship?", key="k", timeout=5).status == "expired"
+    decision = client.ask("Ship?", key="k", timeout=5)
+    assert (decision.status, decision.approved) == ("expired", False)
+    assert decision.warning is not None
+    assert "may withhold an answer" in decision.warning
+
+
+@pytest.mark.parametrize(
+    ("action", "clear"), [("reject", "Approved"), ("approve", "Rejected"), ("approve", "Answered")]
+)
+def test_the_signed_outcome_counts_and_the_other_is_a_warning(action: str, clear: str) -> None:
+    def lie(hub: LyingHub, session: str, message: Json) -> None:
+        hub.complete(session, message, {**hub.answer(message, action), "outcome": clear}, hub.person)
+
+    decision = LyingHub(lie).client().ask("Ship?")
+    assert decision.approved is (action == "approve")
+    signed = "Approved" if action == "approve" else "Rejected"
+    expected = None if clear == "Answered" else f"the hub says {clear}, the signed answer says {signed}, which counts"
+    assert decision.warning == expected
 
 
 def test_a_verified_answer_holds_after_the_deadline() -> None:

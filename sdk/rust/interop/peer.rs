@@ -74,6 +74,7 @@ async fn ask(option: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
         "text": decision.text,
         "values": decision.values,
         "respondent": decision.respondent.as_ref().map(|person| &person.name),
+        "warning": decision.warning,
         "session": decision.message.session_id,
     });
     if option("--receipt").is_some() {

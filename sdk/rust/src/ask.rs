@@ -12,10 +12,14 @@ use crate::noting::note_question;
 use crate::question::Question;
 use crate::sessions::at;
 use crate::types::{Message, Session, Timestamp};
+use crate::wait::Settled;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
+
+/// The warning where the hub lists a question as pending after its deadline.
+const WITHHELD: &str = "the hub lists the question as pending after its deadline: it may withhold an answer";
 
 impl Client {
     /// Asks people a question and waits until it settles, for hours if it must: through lost connections and restarts
@@ -42,8 +46,10 @@ impl Client {
         let still_pending = || Error::unexpected("the question", "it is pending");
         let decided = Box::pin(self.decided(settled.message, asked.held.as_ref()));
         let mut decision = decided.await?.ok_or_else(still_pending)?;
-        // The hub acknowledges nothing that it lists as pending.
-        if !settled.is_overdue {
+        if settled.is_overdue {
+            // The hub acknowledges nothing that it lists as pending.
+            decision.warning = Some(WITHHELD.to_owned());
+        } else {
             decision.message = self.acknowledge(asked.session, asked.message, question.exclusive).await?;
         }
         Ok(decision)
@@ -68,10 +74,12 @@ impl Client {
             self.check_reply(&asked, session, Some(message))?;
             deadline = self.held(&asked).await?.and_then(|held| held.asked.deadline);
         }
-        let settled = self.settled(session, message, deadline, wait).await?.message;
-        let held = self.held(&settled).await?;
+        let Settled { message, is_overdue } = self.settled(session, message, deadline, wait).await?;
+        let held = self.held(&message).await?;
         let still_pending = || Error::unexpected("the question", "it is pending");
-        Box::pin(self.decided(settled, held.as_ref())).await?.ok_or_else(still_pending)
+        let mut decision = Box::pin(self.decided(message, held.as_ref())).await?.ok_or_else(still_pending)?;
+        decision.warning = decision.warning.or_else(|| is_overdue.then(|| WITHHELD.to_owned()));
+        Ok(decision)
     }
 
     /// Settled questions of this agent that were not acknowledged, oldest first: what to read after a restart. One whose

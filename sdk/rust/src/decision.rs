@@ -37,6 +37,8 @@ pub struct Decision {
     pub question: VerifiedQuestion,
     /// The question, with its answer, as the hub has it.
     pub message: Message,
+    /// Where the hub contradicts what is proved, in words for a log. The decision is what is proved.
+    pub warning: Option<String>,
     receipt: Option<Box<Receipt>>,
     is_filled: bool,
 }
@@ -82,6 +84,7 @@ impl Decision {
             responded_at: None,
             question: VerifiedQuestion::plain(&message),
             message,
+            warning: None,
             receipt: None,
             is_filled: false,
         })
@@ -137,6 +140,7 @@ impl Client {
         if decision.status != MessageStatus::Completed {
             return Ok(Some(decision));
         }
+        let hub_outcome = decision.message.response.as_ref().and_then(|response| response.outcome);
         let identity = self.identity().await?;
         let response = decision.message.response.clone();
         let answer = self.verified_answer(&identity, held, response.as_ref()).await?;
@@ -145,10 +149,17 @@ impl Client {
             decision.responded_at = Some(response.responded_at);
         }
         decision.decide(answer.outcome, answer.content);
+        decision.warning = contradiction(hub_outcome, answer.outcome);
         decision.receipt = answer.receipt.map(Box::new);
         decision.check_values(&held.components)?;
         Ok(Some(decision))
     }
+}
+
+/// What the hub says in clear, if that is not what was signed. `Answered` stands for no word as well.
+fn contradiction(hub: Option<Outcome>, signed: Outcome) -> Option<String> {
+    let hub = hub.filter(|&hub| hub != Outcome::Answered && hub != signed)?;
+    Some(format!("the hub says {hub:?}, the signed answer says {signed:?}, which counts"))
 }
 
 impl fmt::Debug for Decision {
@@ -219,6 +230,18 @@ mod tests {
         let content = json!(Envelope::plain(&json!({ "outcome": "Rejected" })));
         assert!(!decided("Completed", &answer("Approved", &content)).approved);
         assert!(decided("Completed", &answer("Approved", &Value::Null)).approved);
+    }
+
+    #[test]
+    fn the_hub_is_contradicted_only_where_it_says_something_else() {
+        let warning = |hub, signed| contradiction(hub, signed);
+        assert_eq!(
+            warning(Some(Outcome::Approved), Outcome::Rejected).as_deref(),
+            Some("the hub says Approved, the signed answer says Rejected, which counts")
+        );
+        for hub in [None, Some(Outcome::Answered), Some(Outcome::Approved)] {
+            assert_eq!(warning(hub, Outcome::Approved), None);
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ async function ask({ title, text, to, session, key, deadline, receipt }) {
     text: decision.text,
     values: decision.values,
     respondent: decision.respondent?.name ?? null,
+    warning: decision.warning,
     session: decision.message?.sessionId ?? null,
     ...(receipt && decision.status === "answered" ? { receipt: decision.receipt() } : {}),
   });

@@ -1,5 +1,6 @@
 // What a person is writing, by conversation, with what it is for: kept over switching and reloading.
 import { Emitter, type Message, openedOf } from "@hiloop/sdk/chat";
+import type { DraftCopies } from "./draft-copies";
 
 /** `answer` and `ask-back` are about one question, a `message` about none. */
 export type Target = QuestionTarget | { kind: "message" };
@@ -24,22 +25,38 @@ export interface DraftStore {
   putDraft(name: string, draft: unknown): Promise<void>;
 }
 
+/** What was changed last, before the store has it. */
+export type Copies = Pick<DraftCopies, "put" | "drop" | "read" | "clear">;
+
 const EMPTY: Draft = { text: "", target: null };
 
 export class Drafts extends Emitter {
   private readonly drafts = new Map<string, Draft>();
-  /** Written here: what the store holds of it is older. */
-  private readonly touched = new Set<string>();
+  /** Written here, and when: what the store holds of it is older. */
+  private readonly touched = new Map<string, number>();
   private readonly saving = new Set<string>();
   private store: DraftStore | null = null;
+  private copies: Copies | null = null;
+  private last = 0;
 
-  async start(store: DraftStore): Promise<void> {
+  async start(store: DraftStore, copies: Copies | null = null): Promise<void> {
     this.store = store;
-    for (const [name, value] of await store.drafts()) {
+    this.copies = copies;
+    const [kept, left] = await Promise.all([store.drafts(), copies?.read()]);
+    for (const [name, value] of kept) {
       const draft = draftOf(value);
       if (draft && !this.touched.has(name)) this.drafts.set(name, draft);
     }
-    for (const name of this.touched) void this.save(name);
+    for (const [name, { at, draft }] of left ?? []) {
+      if (this.touched.has(name)) continue;
+      // Another tab has written it since, or the store has it already.
+      if (at <= timeOf(kept.get(name))) copies?.drop(name);
+      else this.put(name, draftOf(draft) ?? EMPTY, at);
+    }
+    for (const [name, at] of this.touched) {
+      this.copy(name, at);
+      void this.save(name);
+    }
     this.changed();
   }
 
@@ -48,18 +65,30 @@ export class Drafts extends Emitter {
   }
 
   set(name: string, draft: Draft): void {
-    const isEmpty = draft.text === "" && draft.target === null;
-    if (isEmpty) this.drafts.delete(name);
-    else this.drafts.set(name, draft);
-    this.touched.add(name);
+    // By the clock, for other tabs; later than the change before, also on a clock that was set back.
+    this.last = Math.max(Date.now(), this.last + 1);
+    this.put(name, draft, this.last);
+    this.copy(name, this.last);
     void this.save(name);
     this.changed();
   }
 
   /** Nothing more is kept. */
   forget(): void {
-    this.store = null;
+    this.copies?.clear();
+    this.store = this.copies = null;
     this.drafts.clear();
+  }
+
+  private put(name: string, draft: Draft, at: number): void {
+    if (draft.text === "" && draft.target === null) this.drafts.delete(name);
+    else this.drafts.set(name, draft);
+    this.touched.set(name, at);
+  }
+
+  /** In the task of the key press. */
+  private copy(name: string, at: number): void {
+    this.copies?.put(name, { at, draft: this.drafts.get(name) ?? null });
   }
 
   /** One write of a draft at a time; what was typed meanwhile follows. */
@@ -67,12 +96,14 @@ export class Drafts extends Emitter {
     if (this.saving.has(name)) return;
     this.saving.add(name);
     try {
-      for (let saved: Draft | undefined | null = null; this.store && saved !== this.drafts.get(name); ) {
-        saved = this.drafts.get(name);
-        await this.store.putDraft(name, saved ?? null);
+      for (let saved: number | null = null; this.store && saved !== this.touched.get(name); ) {
+        const draft = this.drafts.get(name);
+        saved = this.touched.get(name) ?? 0;
+        await this.store.putDraft(name, draft ? { ...draft, at: saved } : null);
+        if (saved === this.touched.get(name)) this.copies?.drop(name);
       }
     } catch {
-      // The store is full or gone: the draft lives as long as the page.
+      // The store is full or gone: the draft lives as long as the tab.
     }
     this.saving.delete(name);
   }
@@ -94,4 +125,10 @@ function draftOf(value: unknown): Draft | null {
   if (typeof text !== "string") return null;
   // An earlier version of the page has kept no digest.
   return { text, target: target && target.kind !== "message" ? { ...target, digest: target.digest ?? null } : (target ?? null) };
+}
+
+/** Earlier versions of the page have kept none. */
+function timeOf(value: unknown): number {
+  const { at } = (value ?? {}) as { at?: unknown };
+  return typeof at === "number" ? at : 0;
 }

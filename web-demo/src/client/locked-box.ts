@@ -20,6 +20,17 @@ export class LockedBox {
     return { iv, data: await crypto.subtle.encrypt({ name: "AES-GCM", iv }, this.key, new TextEncoder().encode(json)) };
   }
 
+  /** The bytes that AES-GCM adds to a text under an IV; each IV is for one text. Null without a key. */
+  keyStream(iv: Uint8Array<ArrayBuffer>, length: number): Promise<Uint8Array> | null {
+    if (!this.key) return null;
+    // The tag comes after them.
+    return crypto.subtle.encrypt({ name: "AES-GCM", iv }, this.key, new Uint8Array(length)).then((bytes) => new Uint8Array(bytes, 0, length));
+  }
+
+  get isLocked(): boolean {
+    return this.key !== null;
+  }
+
   /** Undefined for what another key has locked. */
   async open<T>({ iv, data }: Locked): Promise<T | undefined> {
     try {

@@ -43,7 +43,7 @@ export class Unsent {
     this.tabs = tabChannel(`hiloop.outbox.${owner}`, () => void this.outbox.reload());
     try {
       const store = await WrittenStore.open(owner);
-      await Promise.all([this.outbox.start(store, true), this.drafts.start(store)]);
+      await Promise.all([this.outbox.start(store, true), this.drafts.start(store, store.draftCopies())]);
     } catch {
       // A browser without a database (some private windows): what is written lives as long as the page.
       await this.outbox.start(new MemoryOutboxStore(), false);

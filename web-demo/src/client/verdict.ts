@@ -1,5 +1,6 @@
 // One line for an answer in a list: what was decided, by whom, and the reason.
-import { type Agent, authorName, authorOf, type ComponentNode, componentsOf, contentOf, decidedBy, type FeedItem, isSealedByScheme, isUnproven, type Message, openedOf, type Outcome, outcomeOf, preview } from "@hiloop/sdk/chat";
+import { type Agent, authorName, authorOf, type ComponentNode, componentsOf, type Content, contentOf, decidedBy, type FeedItem, isSealedByScheme, isUnproven, type Message, openedOf, type Outcome, outcomeOf, preview } from "@hiloop/sdk/chat";
+import { asksApproval } from "./target";
 
 /** The agent of a row, where its title does not name it already; null where none is known. */
 export function agentOf({ session, lastMessage }: FeedItem, agents: readonly Agent[], title: string): string | null {
@@ -34,14 +35,18 @@ export function verdictOf(message: Message, isMe: IsMe, question: Message | null
   const clear = isSealed ? undefined : (message.outcome ?? undefined);
   const said = content.outcome ?? clear ?? (action === undefined ? null : outcomeOf(action));
   if (!said) return null;
-  const outcome = question ? decidedBy(content, (componentsOf(question) ?? null) as ComponentNode | null, clear).outcome : byItself(said, action);
+  const outcome = question && asksApproval(question) ? decidedBy(content, (componentsOf(question) ?? null) as ComponentNode | null, clear).outcome : byItself(said, content);
   const who = isMe(authorOf(message).id) ? "you" : authorName(message);
   const words = text?.trim() ? preview(message) : outcome === "Answered" ? (action ?? "") : "";
   return `${MARKS[outcome]} ${outcome} by ${who}${words ? `: ${words}` : ""}`;
 }
 
-/** Another button than `approve` does not approve. */
-function byItself(said: Outcome, action: string | undefined): Outcome {
+/**
+ * Another button than `approve` does not approve. A group's button with that action reads as an approval's, whose mark it
+ * bears on its card; a contradiction approves nothing.
+ */
+function byItself(said: Outcome, { action, outcome }: Content): Outcome {
   if (said === "Rejected" || action === "reject") return "Rejected";
-  return said === "Approved" && action !== undefined && action !== "approve" ? "Answered" : said;
+  if (action === "approve" && outcome !== "Answered") return "Approved";
+  return said === "Approved" && action !== undefined ? "Answered" : said;
 }

@@ -4,6 +4,7 @@
 // conversation out of reach may have none to seal for. They are protected as the private keys in this browser are: under
 // an AES key that no script can export. Whoever can use the one can use the other.
 import type { OutboxStore, Written } from "@hiloop/sdk/chat";
+import { DraftCopies } from "./draft-copies";
 import { type Locked, LockedBox } from "./locked-box";
 
 const DATABASE = "hiloop.written";
@@ -112,6 +113,11 @@ export class WrittenStore implements OutboxStore {
     );
     const values = await Promise.all(rows.map((row) => this.box.open(row)));
     return new Map(keys.flatMap((key, i) => (values[i] === undefined ? [] : [[(key as string[])[1] ?? "", values[i]] as const])));
+  }
+
+  /** What the tab keeps of drafts before they are in the database. */
+  draftCopies(): DraftCopies {
+    return new DraftCopies(this.owner, this.box.isLocked ? (iv, length) => this.box.keyStream(iv, length) : null);
   }
 
   async putDraft(name: string, draft: unknown): Promise<void> {

@@ -1,10 +1,11 @@
 // Preformatted text in a frame: its name, a button to copy it, line numbers where it has them; a long one is folded.
 import type { ComponentChildren, VNode } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { CopyButton } from "./copy-button";
 import { foldText, type Keep } from "./fold-text";
 import type { Token } from "./tokens";
 import { useTokens } from "./use-tokens";
+import { useUnfold } from "./use-unfold";
 
 interface Props {
   text: string;
@@ -23,13 +24,13 @@ interface Props {
 }
 
 export function CodeFigure({ text, language = "", label = language || "text", head, path = "", startLine = null, keep = "start", ...rest }: Props): VNode {
-  const [whole, setWhole] = useState(false);
+  const [whole, showAll] = useUnfold({ isAbove: keep === "end" });
   const folded = useMemo(() => foldText(text, keep), [text, keep]);
   const shown = whole ? text : folded.text;
   const tokens = useTokens(shown, language, path);
   const first = startLine === null ? null : startLine + (whole ? 0 : folded.skipped);
   const unfold = folded.hidden > 0 && !whole && (
-    <button type="button" class="unfold" data-testid="unfold" onClick={() => setWhole(true)}>
+    <button type="button" class="unfold" data-testid="unfold" onClick={showAll}>
       {folded.words}
     </button>
   );

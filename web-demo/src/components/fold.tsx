@@ -1,6 +1,6 @@
 // A long list shows its beginning, and the rest on request.
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useUnfold } from "../code/use-unfold";
 
 interface Fold {
   /** How many to show. */
@@ -10,10 +10,10 @@ interface Fold {
 }
 
 export function useFold(total: number, limit: number, unit: string): Fold {
-  const [whole, setWhole] = useState(false);
+  const [whole, unfold] = useUnfold({ limit });
   if (whole || total <= limit) return { shown: total, more: null };
   const more = (
-    <button type="button" class="unfold" data-testid="unfold" onClick={() => setWhole(true)}>
+    <button type="button" class="unfold" data-testid="unfold" onClick={unfold}>
       Show all {total.toLocaleString()} {unit}
     </button>
   );

@@ -21,6 +21,8 @@ export interface Answering {
   given: Content | null | undefined;
   /** Where the entries of a form are kept until they are sent. */
   draft: DraftPlace;
+  /** A reason that is being written for this message; it is kept until it is sent. */
+  reason: { load(): string; save(text: string): void };
   answer(content: Content): void;
 }
 
@@ -33,6 +35,7 @@ export const AnsweringContext = createContext<Answering>({
   settled: false,
   given: null,
   draft: { key: "", keep: "tab" },
+  reason: { load: () => "", save: () => undefined },
   answer: () => undefined,
 });
 

@@ -1,13 +1,14 @@
 // The tree of the markdown parser as elements.
 import type { ComponentChildren, VNode } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { CodeFigure } from "../code/figure";
+import { useUnfold } from "../code/use-unfold";
 import { type Block, type Inline, parseMarkdown } from "./parse";
 
 const LONG = 12_000;
 
 export function Markdown({ text }: { text: string }): VNode {
-  const [whole, setWhole] = useState(false);
+  const [whole, unfold] = useUnfold();
   const long = text.length > LONG;
   const shown = long && !whole ? text.slice(0, LONG) : text;
   const blocks = useMemo(() => parseMarkdown(shown), [shown]);
@@ -15,7 +16,7 @@ export function Markdown({ text }: { text: string }): VNode {
     <div class="markdown">
       {blocks.map(renderBlock)}
       {long && !whole && (
-        <button type="button" class="button quiet" onClick={() => setWhole(true)}>
+        <button type="button" class="button quiet" data-testid="unfold" onClick={unfold}>
           Show the whole text ({Math.round(text.length / 1000)},000 characters)
         </button>
       )}

@@ -4,13 +4,17 @@ import { componentsOf, mayBeAtHub, type Message, type Outgoing } from "@hiloop/s
 import { actionLabel } from "../components/tree";
 import { AnswerHandedOver } from "./answer-signed";
 import { useNow } from "./hooks";
+import { restoreReason } from "./reason-field";
 import { useUnsent } from "./unsent-context";
 
 export function AnswerGiven({ item, message }: { item: Outgoing; message: Message }): VNode {
-  const { outbox } = useUnsent();
+  const { outbox, drafts } = useUnsent();
   const { state, heldUntil, content } = item;
   const now = useNow(200, state === "held");
   const label = content.action === undefined ? (content.outcome === "Rejected" ? "Decline" : "Your answer") : (actionLabel(componentsOf(message), content.action) ?? content.action);
+  const takeBack = async (): Promise<void> => {
+    if (await outbox.takeBack(item.id)) restoreReason(drafts, message, content);
+  };
   const left = heldUntil === null ? 0 : Math.max(0, Math.ceil((heldUntil - now) / 1_000));
   if (state === "held" && left > 0) {
     return (
@@ -18,7 +22,7 @@ export function AnswerGiven({ item, message }: { item: Outgoing; message: Messag
         <span role="status">
           <span dir="auto">“{label}”</span> is sent in {left} s.
         </span>
-        <button type="button" class="button secondary small" data-testid="undo" onClick={() => void outbox.takeBack(item.id)}>
+        <button type="button" class="button secondary small" data-testid="undo" onClick={() => void takeBack()}>
           Undo
         </button>
       </p>

@@ -24,7 +24,7 @@ interface Props {
 
 export function Entries({ live, rows, ranges, spaceOf, onAnswer }: Props): VNode {
   const drawn: ComponentChild[] = [];
-  const lastMine = live.timeline.entries().findLast((entry) => entry.kind === "message" && live.isMine(entry.message))?.seq;
+  const lastMine = lastMineOf(live);
   const closed = live.session !== null && live.session.status !== "Active";
   const space = (key: string, range: Range): void => {
     drawn.push(<div key={`space-${key}`} data-space aria-hidden="true" style={{ height: `${spaceOf(range)}px` }} />);
@@ -114,6 +114,18 @@ function Gap({ row, live }: { row: Row & { kind: "gap" }; live: LiveSession }): 
 function readers(live: LiveSession, message: Message): string | null {
   const reach = readersOf(message, live.participants);
   return reach && `${reach.reached} of ${reach.total}`;
+}
+
+const lastMine = new WeakMap<LiveSession, { version: number; seq: number | null }>();
+
+/** The person's own last message. Looked for after a change alone: while one scrolls, nothing is read again. */
+export function lastMineOf(live: Pick<LiveSession, "version" | "isMine"> & { timeline: Pick<LiveSession["timeline"], "entries"> }): number | null {
+  const { version } = live;
+  const known = lastMine.get(live as LiveSession);
+  if (known?.version === version) return known.seq;
+  const seq = live.timeline.entries().findLast((entry) => entry.kind === "message" && live.isMine(entry.message))?.seq ?? null;
+  lastMine.set(live as LiveSession, { version, seq });
+  return seq;
 }
 
 function names(live: LiveSession, seq: number): string {

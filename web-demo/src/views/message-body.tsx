@@ -20,15 +20,16 @@ import { Markdown } from "../markdown/markdown";
 import { shownKey } from "../client/drafts";
 import { LockIcon } from "./icons";
 import { givenAnswer, openOnce } from "./given-answer";
+import { LeftReason } from "./left-reason";
 import type { MessageProps } from "./message";
 import { ClosedMessage, isUnproven } from "./message-seal";
-import { ReasonField, useReason } from "./reason-field";
+import { ReasonField, useKeptReason, withReason } from "./reason-field";
 import { useUnsent } from "./unsent-context";
 
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
-  const withReason = useReason();
-  const { owner } = useUnsent();
+  const reason = useKeptReason(message);
+  const { owner, drafts } = useUnsent();
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
   const given = givenAnswer(props);
   const answering: Answering = {
@@ -40,12 +41,14 @@ export function MessageBody(props: MessageProps): VNode | null {
     settled: message.responseRequired && message.status !== "Pending",
     given,
     draft: draftPlace(owner, message),
-    answer: (content) => onAction(withReason(message, content)),
+    reason,
+    answer: (content) => onAction(withReason(drafts, message, content)),
   };
   return (
     <AnsweringContext.Provider value={answering}>
       {isSealedByScheme(message.encryptedContent) ? <SealedBody {...props} /> : <PlainBody {...props} />}
       {message.responseRequired && answering.enabled && !answering.busy && <ReasonField message={message} />}
+      {answering.settled && <LeftReason message={message} />}
     </AnsweringContext.Provider>
   );
 }

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { type Author, type Claimed, claimedResponder, componentsOf, type Content, type Message, type SettledBy } from "@hiloop/sdk/chat";
 import { OutcomeMark } from "../components/outcome-mark";
-import { actionLabel } from "../components/tree";
+import { actionLabel, formFields } from "../components/tree";
 import { AskedBack } from "./asked-back";
 import { AnswerGiven } from "./answer-given";
 import { AnswerSigned } from "./answer-signed";
@@ -123,7 +123,9 @@ function responder({ type, name, inviter }: Author | Claimed): string {
 
 /** The button that was pressed, or the words that were written; the values of a form stand in its card. */
 function What({ message, given }: { message: Message; given: Content | null | undefined }): VNode | null {
-  const { action, text } = given ?? {};
+  const { action, outcome, text } = given ?? {};
+  // The card of a form says why it was declined.
+  if (action === undefined && outcome === "Rejected" && formFields(componentsOf(message)).length > 0) return null;
   const said = action === undefined ? text?.trim() : (actionLabel(componentsOf(message), action) ?? action);
   if (!said) return null;
   return (

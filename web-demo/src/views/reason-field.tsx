@@ -2,20 +2,36 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { componentsOf, type Content, type Message } from "@hiloop/sdk/chat";
-import { reasonName } from "../client/drafts";
+import { type Drafts, reasonName } from "../client/drafts";
 import { useStore } from "./hooks";
 import { useUnsent } from "./unsent-context";
 
-/** Adds the reason that was written to an answer that has no words of its own, and empties the field. */
-export function useReason(): (message: Message, content: Content) => Content {
+/**
+ * Adds the reason that was written to an answer that has no words of its own, and empties the field. The values of a form
+ * go without the reason that was begun for its refusal.
+ */
+export function withReason(drafts: Drafts, message: Message, content: Content): Content {
+  const name = reasonName(message);
+  const text = drafts.get(name).text.trim();
+  if (text === "" || content.text !== undefined) return content;
+  if (content.values !== undefined && !hasButtons(componentsOf(message))) return content;
+  drafts.set(name, { text: "", target: null });
+  return { ...content, text };
+}
+
+/** Where a view of the message keeps the reason that it asks for. */
+export function useKeptReason(message: Message): { load(): string; save(text: string): void } {
   const { drafts } = useUnsent();
-  return (message, content) => {
-    const name = reasonName(message);
-    const text = drafts.get(name).text.trim();
-    if (text === "" || content.text !== undefined) return content;
-    drafts.set(name, { text: "", target: null });
-    return { ...content, text };
+  return {
+    load: () => drafts.get(reasonName(message)).text,
+    save: (text) => drafts.set(reasonName(message), { text, target: null }),
   };
+}
+
+/** What was sent with an answer that the person takes back is there again. */
+export function restoreReason(drafts: Drafts, message: Message, { text = "" }: Content): void {
+  const name = reasonName(message);
+  if (text !== "" && drafts.get(name).text.trim() === "") drafts.set(name, { text, target: null });
 }
 
 export function ReasonField({ message }: { message: Message }): VNode | null {

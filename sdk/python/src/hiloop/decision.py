@@ -63,6 +63,8 @@ class Decision:
     """What was asked, verified: what an approval approves."""
     message: Message | None = field(default=None, repr=False)
     """The question, as the hub has it. None where it could not be asked before its deadline."""
+    warning: str | None = None
+    """Where the hub contradicts what is proved, in words for a log. The decision is what is proved."""
     _receipt: ReceiptOf | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -151,6 +153,7 @@ def decide(vault: Vault, asked: Asked, raw: Mapping[str, Any], at: datetime) -> 
     if form is not None and not said.rejected:
         values = check_values(form, values)
     text, action = content.get("text"), content.get("action")
+    hub_outcome = response.get("outcome") if asked.accepted else None
     return Decision(
         "answered",
         outcome=said.outcome,
@@ -163,8 +166,22 @@ def decide(vault: Vault, asked: Asked, raw: Mapping[str, Any], at: datetime) -> 
         responded_at=response.get("respondedAt"),
         question=asked.question,
         message=message,
+        warning=_contradiction(hub_outcome, said.outcome),
         _receipt=receipt,
     )
+
+
+def overdue(asked: Asked) -> Decision:
+    """The decision of a question that the hub lists as pending after the deadline that was sealed."""
+    warning = "the hub lists the question as pending after its deadline: it may withhold an answer"
+    return Decision("expired", question=asked.question, warning=warning)
+
+
+def _contradiction(hub: object, signed: str | None) -> str | None:
+    """What the hub says in clear, if that is not what was signed. `Answered` stands for no word as well."""
+    if hub not in ("Approved", "Rejected") or hub == signed:
+        return None
+    return f"the hub says {hub}, the signed answer says {signed}, which counts"
 
 
 def _verified_answer(

@@ -22,6 +22,7 @@ export interface DecisionFields {
   problem?: HiloopError | null;
   receipt?: (() => Receipt) | null;
   question?: AskedQuestion | null;
+  warning?: string | null;
 }
 
 /** What was asked, as it was sealed. */
@@ -58,6 +59,8 @@ export class Decision {
   readonly problem: HiloopError | null;
   /** What was decided on. Compare it where the question was asked by another process without a shared key store. */
   question: AskedQuestion | null;
+  /** Where the hub contradicts what is proved, in words for a log. The decision is what is proved. */
+  readonly warning: string | null;
   readonly #receipt: (() => Receipt) | null;
 
   constructor(fields: DecisionFields) {
@@ -75,6 +78,7 @@ export class Decision {
     this.message = fields.message;
     this.problem = fields.problem ?? null;
     this.question = fields.question ?? null;
+    this.warning = fields.warning ?? null;
     this.#receipt = fields.receipt ?? null;
   }
 
@@ -95,6 +99,12 @@ export function unanswered(message: Message): Decision {
   return new Decision({ status: message.status === "Cancelled" ? "cancelled" : "expired", message });
 }
 
+/** Of a question that the hub lists as pending after the deadline that was sealed. */
+export function overdue(message: Message | null, question: AskedQuestion): Decision {
+  const warning = "the hub lists the question as pending after its deadline: it may withhold an answer";
+  return new Decision({ status: "expired", message, question, warning });
+}
+
 /** Reads an answer. `clearOutcome`: what the hub says it decides, where the hub is trusted with the rest too; undefined where it is not. */
 export function answered(
   message: Message,
@@ -104,17 +114,25 @@ export function answered(
   receipt: (() => Receipt) | null = null,
 ): Decision {
   const response = message.response;
+  const decided = decidedBy(content ?? {}, components, clearOutcome);
   return new Decision({
     status: "answered",
     message,
     content,
-    ...decidedBy(content ?? {}, components, clearOutcome),
+    ...decided,
+    warning: clearOutcome === undefined ? contradiction(response?.outcome, decided.outcome) : null,
     values: valuesOf(content ?? {}, components),
     respondent: response?.respondedBy ?? null,
     respondedAt: response?.respondedAt ?? null,
     messageId: response?.messageId ?? null,
     receipt,
   });
+}
+
+/** What the hub says in clear, if that is not what was signed. `Answered` stands for no word as well. */
+function contradiction(hub: Outcome | null | undefined, signed: Outcome): string | null {
+  if ((hub !== "Approved" && hub !== "Rejected") || hub === signed) return null;
+  return `the hub says ${hub}, the signed answer says ${signed}, which counts`;
 }
 
 function valuesOf({ values, text, action, outcome }: Content, components: ComponentNode | null): Record<string, unknown> | null {

@@ -8,7 +8,7 @@ import type { ComponentNode, Interaction, Message, Page, Session } from "../type
 import type { Agents } from "./agents.js";
 import { type Api, at, atMessage } from "./api.js";
 import { type Draft, draftOf, type MessageInput } from "./content.js";
-import { type AskedQuestion, Decision } from "./decision.js";
+import { type AskedQuestion, Decision, overdue } from "./decision.js";
 import type { Asked, Mode, Outgoing } from "./mode.js";
 import { invalid, type RequestOptions, type WaitOptions, type WriteOptions } from "./options.js";
 import type { Notes } from "./notes.js";
@@ -117,8 +117,8 @@ export class Questions {
     const { now } = this.api.settings.platform;
     const asked = this.#remembered.get(messageId) ?? (await this.load(agent, sessionId, messageId, options));
     if (asked.sealed && asked.sessionId !== sessionId) throw new Unverified("not_our_question", "The question");
-    const overdue = asked.deadlineAt === null ? Infinity : Date.parse(asked.deadlineAt) + EXPIRY_MARGIN_MS;
-    const timeout = Math.min(options.timeout ?? Infinity, Math.max(0, overdue - now()));
+    const end = asked.deadlineAt === null ? Infinity : Date.parse(asked.deadlineAt) + EXPIRY_MARGIN_MS;
+    const timeout = Math.min(options.timeout ?? Infinity, Math.max(0, end - now()));
     let pending: Message | null = null;
     try {
       return await this.api.poll({ ...options, timeout }, "The question is not answered yet.", async (seconds) => {
@@ -128,14 +128,19 @@ export class Questions {
         return message.status === "Pending" ? null : this.decide(agent, asked, message);
       });
     } catch (error) {
-      if (!(error instanceof TimeoutError) || now() < overdue) throw error;
-      return new Decision({ status: "expired", message: pending, question: questionIn(asked) });
+      if (!(error instanceof TimeoutError) || now() < end) throw error;
+      return this.warned(overdue(pending, questionIn(asked)), messageId);
     }
   }
 
   private async decide(agent: string | null, asked: Asked, settled: Message): Promise<Decision> {
     const decision = await this.mode.decision(agent, asked, settled);
     decision.question = questionIn(asked);
+    return this.warned(decision, asked.messageId);
+  }
+
+  private warned(decision: Decision, messageId: string): Decision {
+    if (decision.warning) this.api.settings.logger.warn(`hiloop: message ${messageId}: ${decision.warning}`);
     return decision;
   }
 

@@ -14,14 +14,15 @@ export {
 } from "../socket.js";
 export type * from "../types.js";
 export { Admission, FOREIGN_EVENT } from "./admission.js";
-export { Feed } from "./feed.js";
+export { Feed, type Stretch } from "./feed.js";
 export { answerFromCard, type CardAnswer } from "./card-answer.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
 export { FeedRequests } from "./feed-requests.js";
 export { LiveSession } from "./live-session.js";
-export { type Author, authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
+export { authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
 export { type Decided, decidedBy } from "../decided.js";
 export {
+  type Author,
   componentsOf,
   contentOf,
   expectNotes,

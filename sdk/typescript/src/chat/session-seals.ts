@@ -12,6 +12,7 @@ import {
   type SettledBy,
   setTitle,
 } from "./opened.js";
+import { ReplyIndex } from "./reply-index.js";
 import type { Audience, News, Sealing, SessionMemory } from "./sealing.js";
 
 /**
@@ -45,6 +46,8 @@ export class SessionSeals {
   private readonly digests = new Set<string>();
   /** The messages of the verified ones. */
   private readonly carriers = new Map<string, string>();
+  /** The verified messages that reply to another one, by its digest. */
+  private readonly replies = new ReplyIndex();
   /** By message: what the answer decided that the hub named then. */
   private readonly settlements = new Map<string, { response: MessageResponse | null; settledBy: SettledBy }>();
   private queue: string[] = [];
@@ -173,6 +176,11 @@ export class SessionSeals {
     return this.source.message(this.carriers.get(digest) ?? "");
   }
 
+  /** The loaded messages that reply to the one with this digest, by their signature. */
+  repliesTo(digest: string): Message[] {
+    return this.replies.get(digest).flatMap((id) => this.source.message(id) ?? []);
+  }
+
   /** What the answer to a question decided; undefined while that is not known. */
   settledBy(question: Message): SettledBy | undefined {
     const known = this.settlements.get(question.id);
@@ -285,6 +293,7 @@ export class SessionSeals {
       const opened = await sealing.read(message);
       setOpened(message, opened);
       if (opened.state === "verified" && opened.digest) this.carriers.set(opened.digest, id);
+      if (opened.state === "verified") this.replies.add(opened.header?.parent, id);
       // It may pass on the keys of earlier ones.
       if (opened.state === "verified" && !opened.content && !opened.components)
         this.again((other) => openedOf(other)?.state === "cannot_open");

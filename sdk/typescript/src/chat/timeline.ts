@@ -1,5 +1,6 @@
 // One session's events in order, each once, and the messages that follow from them.
 import type { HubEvent, Message, MessageResponse, MessageStatus, Participant } from "../types.js";
+import { ReplyIndex } from "./reply-index.js";
 import { SeqRanges } from "./seq-ranges.js";
 
 /** A line of the timeline: a message in its current state, another event, or a place where events are not loaded. */
@@ -29,6 +30,8 @@ export class Timeline {
   private readonly messages = new Map<string, Message>();
   /** The seq of the event that brought a message. */
   private readonly places = new Map<string, number>();
+  /** The loaded messages that name another one, by its id. */
+  private readonly replies = new ReplyIndex();
   private readonly settlements = new Map<string, Settlement>();
   private readonly acknowledged = new Set<string>();
   /** Every participant that was added, by id: some may have left. */
@@ -151,7 +154,12 @@ export class Timeline {
     return this.messages.get(id);
   }
 
-  /** Every loaded message, the oldest first. */
+  /** The loaded messages that the hub names as replies to this one. */
+  repliesTo(id: string): Message[] {
+    return this.replies.get(id).flatMap((one) => this.messages.get(one) ?? []);
+  }
+
+  /** Every loaded message, the oldest first. Costs as much as there are: not for drawing. */
   all(): Message[] {
     return [...this.messages.values()].sort((a, b) => a.seq - b.seq);
   }
@@ -214,8 +222,9 @@ export class Timeline {
     }
     // An empty end is where the next event is expected.
     if (parts.length > 0) this.parts = parts;
-    for (const { id } of dropped) {
+    for (const { id, inReplyTo } of dropped) {
       this.messages.delete(id);
+      this.replies.delete(inReplyTo, id);
       this.places.delete(id);
       this.acknowledged.delete(id);
     }
@@ -279,6 +288,7 @@ export class Timeline {
         if (message && !this.messages.has(message.id)) {
           this.put(this.overlay(message));
           this.places.set(message.id, event.seq);
+          this.replies.add(message.inReplyTo, message.id);
         }
         return;
       }

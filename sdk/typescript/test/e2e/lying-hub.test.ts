@@ -232,7 +232,13 @@ test("completed without an answer", async () => {
 test("the clear outcome, and components beside the envelope, count for nothing", async () => {
   const { stage, ann } = await stageOf();
   const lie = ({ response }: Message): void => void (response!.outcome = "Approved");
-  expect(await asked(stage, ann, { action: "reject" }, lie)).toMatchObject({ approved: false, rejected: true });
+  expect(await asked(stage, ann, { action: "reject" }, lie)).toMatchObject({
+    approved: false,
+    rejected: true,
+    warning: "the hub says Approved, the signed answer says Rejected, which counts",
+  });
+  const usual = ({ response }: Message): void => void (response!.outcome = "Answered");
+  expect(await asked(stage, ann, { action: "approve" }, usual)).toMatchObject({ approved: true, warning: null });
   const mixed = ({ response }: Message): void => void (response!.encryptedComponents = sealPlain({ type: "text", data: {} }));
   expect(await asked(stage, ann, { action: "approve" }, mixed)).toMatchObject({ name: "Unverified", reason: "scheme" });
 });

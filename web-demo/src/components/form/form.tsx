@@ -1,8 +1,9 @@
 // `form{fields,submitLabel?}`: filled in and sent as typed values; frozen with the answer once there is one.
 import type { TargetedSubmitEvent, VNode } from "preact";
-import { useContext, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AnsweringContext, type ComponentView, text } from "../types";
 import { Unknown } from "../unknown";
+import { Decline } from "./decline";
 import { type DraftPlace, drafts } from "./drafts";
 import { check, type Entries, type Entry, keptEntries, presetsOf } from "./entries";
 import { FieldRow } from "./field-row";
@@ -31,6 +32,7 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
   const [isKept, setKept] = useState(() => drafts.load(place) !== null);
   // Nothing is called wrong before one has tried to send it.
   const [tried, setTried] = useState(false);
+  const [declining, setDeclining] = useState(false);
   const id = useId();
   const form = useRef<HTMLFormElement>(null);
   // A browser that fills in several fields at once does not wait for this view in between.
@@ -70,6 +72,14 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
     setTried(false);
   }, [busy]);
 
+  // Back from the refusal: the focus returns to the button that leads there.
+  const decline = useRef<HTMLButtonElement>(null);
+  const wasDeclining = useRef(false);
+  useLayoutEffect(() => {
+    if (wasDeclining.current && !declining) decline.current?.focus();
+    wasDeclining.current = declining;
+  }, [declining]);
+
   return (
     <form class="form" ref={form} noValidate aria-busy={busy} data-testid="form" onSubmit={submit}>
       <fieldset class="form-fields" disabled={!enabled && !busy}>
@@ -84,14 +94,23 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
           />
         ))}
       </fieldset>
-      {enabled && (
+      {enabled && declining && !busy && <Decline onBack={() => setDeclining(false)} />}
+      {enabled && (!declining || busy) && (
         <div class="form-foot">
           <button type="submit" class="button primary" data-testid="submit-form" aria-disabled={busy}>
             <span dir="auto">{submitLabel}</span>
           </button>
           {settles && (
-            <button type="button" class="button quiet" data-testid="decline-form" aria-disabled={busy} onClick={() => !busy && answer({ outcome: "Rejected" })}>
-              Decline
+            <button
+              type="button"
+              class="button quiet"
+              ref={decline}
+              data-testid="decline-form"
+              aria-disabled={busy}
+              aria-haspopup={busy ? undefined : "dialog"}
+              onClick={() => !busy && setDeclining(true)}
+            >
+              Decline…
             </button>
           )}
           <p class="form-note" role="status">

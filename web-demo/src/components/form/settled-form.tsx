@@ -18,14 +18,27 @@ export function SettledForm({ fields, place }: Props): VNode {
   return (
     <div class="form settled" data-testid="settled-form">
       {isDeclined(given) ? (
-        <p class="form-note" data-testid="declined">
-          Declined, without values.
-        </p>
+        <Declined reason={given?.text?.trim() ?? ""} />
       ) : (
         <GivenValues fields={fields} values={given?.values ?? {}} />
       )}
       {given !== undefined && <Unsent fields={fields} place={place} given={given?.values ?? null} />}
     </div>
+  );
+}
+
+function Declined({ reason }: { reason: string }): VNode {
+  return (
+    <>
+      <p class="form-note" data-testid="declined">
+        Declined, without values{reason === "" ? "." : ":"}
+      </p>
+      {reason !== "" && (
+        <blockquote class="given-reason" dir="auto" data-testid="given-reason">
+          {reason}
+        </blockquote>
+      )}
+    </>
   );
 }
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..codec import now, parse_duration
-from ..decision import Asked, Decision, Respondent, decide
+from ..decision import Asked, Decision, Respondent, decide, overdue
 from ..errors import HiloopError, KeyChanged, Unverified, WaitTimeoutError
 from ..models import Message
 from ..questions import MARK
@@ -112,15 +112,15 @@ class Waiting(Sending):
                 retries.succeeded()
                 decision = self._decide(asked, raw)
                 if decision is not None:
-                    return decision
+                    return _warned(asked, decision)
                 # A node that drains replies at once.
                 is_early = time.monotonic() - started < hold - 1 and remarks.after == heard
                 pause = idle.next() if is_early else 0.0
                 if not is_early:
                     idle.reset()
             if asked.is_overdue(now()):
-                # An answer would be too late by now, even if the hub still lists the question as pending.
-                return Decision("expired")
+                # An answer would be too late by now.
+                return _warned(asked, overdue(asked))
             if end is not None and time.monotonic() + pause >= end:
                 raise WaitTimeoutError
             runtime.sleep(pause)
@@ -229,3 +229,9 @@ def _said(message: Message) -> Decision:
         responded_at=message.opened.accepted.header.at if message.opened.accepted else message.created_at,
         message=message,
     )
+
+
+def _warned(asked: Asked, decision: Decision) -> Decision:
+    if decision.warning is not None:
+        _LOG.warning("hiloop: message %s: %s", asked.message_id, decision.warning)
+    return decision

@@ -10,7 +10,22 @@ export const ALEX = { type: "Human", id: "human-2", name: "Alex Lindqvist" };
 
 const TOKENS = { accessToken: "access-0", expiresAt: Date.now() + 36_000_000, lifetimeMs: 36_000_000 };
 
-class CompressingHub extends MockHub {
+class MeasuredHub extends MockHub {
+  /** What the list was made of last. */
+  items = null;
+
+  emit(...event) {
+    this.items = null;
+    return super.emit(...event);
+  }
+
+  /** Sorted once, as a database with an index would: its own time is not to be measured. */
+  feed(url) {
+    const [number, size] = ["page", "pageSize"].map((name) => Number(url.searchParams.get(name)));
+    this.items ??= super.feed(new URL(`?page=1&pageSize=${this.sessions.size}`, url)).data;
+    return { data: this.items.slice((number - 1) * size, number * size), total: this.items.length, page: number, pageSize: size };
+  }
+
   async file(route, path) {
     const name = path === "/" ? "index.html" : path.slice(1);
     const headers = { "content-security-policy": CSP, "cache-control": name.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache" };
@@ -27,7 +42,7 @@ class CompressingHub extends MockHub {
 
 /** Serves a hub with what `fill` puts into it while `work` runs. */
 export async function withHub(fill, work) {
-  const hub = new CompressingHub();
+  const hub = new MeasuredHub();
   hub.files = process.env.PAGE_DIR ?? DIST;
   fill(hub);
   const server = await MockServer.start(hub);

@@ -46,6 +46,9 @@ export class FeedScroll {
     const resize = new ResizeObserver(() => this.resized());
     resize.observe(box);
     resize.observe(inner);
+    // Rows redraw parts of themselves. Put right before the next frame looks, or `steady-rows.ts` would see rows move.
+    const changes = new MutationObserver(() => this.anchor && this.place());
+    changes.observe(inner, { childList: true, subtree: true, characterData: true });
     const point = ({ target }: Event): void => void (this.pointed = keyOf(target));
     const leave = (): void => this.unpointed();
     const drop = (): void => void (this.target = null);
@@ -59,6 +62,7 @@ export class FeedScroll {
     document.addEventListener("scroll", scrolled, { capture: true, passive: true });
     return () => {
       resize.disconnect();
+      changes.disconnect();
       box.removeEventListener("pointerover", point);
       box.removeEventListener("pointerleave", leave);
       document.removeEventListener("pointerdown", drop, true);

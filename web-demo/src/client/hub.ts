@@ -279,8 +279,13 @@ export class Hub extends Emitter {
   private sealingChanged(sealing: Sealing | null): void {
     this.current?.useSealing(sealing);
     this.unsent.outbox.wake();
-    void this.rows.open(this.feed.visible(this.current?.id ?? null));
+    void this.rows.open(this.rowsToOpen());
     this.changed();
+  }
+
+  /** The loaded rows, those that are shown first: the search finds all of them. */
+  private rowsToOpen(): FeedItem[] {
+    return [...new Set([...this.feed.visible(this.current?.id ?? null), ...this.feed.items])];
   }
 
   /** The open conversation is in the list, wherever the hub's pages have it. */
@@ -296,7 +301,7 @@ export class Hub extends Emitter {
     this.includeCurrent();
     const rows = this.feed.visible(this.current?.id ?? null);
     this.requests.want(rows.filter(({ pendingCount }) => pendingCount > 0).slice(0, NAMED_ROWS));
-    void this.rows.open(rows);
+    void this.rows.open(this.rowsToOpen());
     this.changed();
   }
 

@@ -38,8 +38,10 @@ export function foundAgainStories({ open, connected, shot }) {
     }
     const { page, context } = await open(hub);
     await connected(page);
+    // Nothing else moves the list from here on.
+    await page.getByTestId("keys-notice").waitFor();
     const row = page.locator('[data-testid=feed-item][data-session-id="two"]');
-    await row.waitFor();
+    await row.hover();
     const { x, y, height } = await row.boundingBox();
     await page.mouse.move(x + 40, y + height / 2);
     await page.mouse.down();

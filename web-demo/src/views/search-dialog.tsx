@@ -7,7 +7,7 @@ import { type Hit, search, type SearchRow } from "../client/search";
 import { lineOf } from "../client/verdict";
 import { Dialog } from "./dialog";
 import { useStore } from "./hooks";
-import type { PageDialogProps } from "./page-dialogs";
+import type { PageDialogProps } from "./page-dialog-props";
 
 /** Its list is the one below, not a `datalist`. */
 const COMBOBOX: object = { role: "combobox" };

@@ -28,6 +28,7 @@ import {
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
+import { Decisions } from "./decisions";
 import { Kept } from "./kept";
 import type { KeptStore } from "./kept-store";
 import { Keys } from "./keys";
@@ -71,6 +72,7 @@ export class Hub extends Emitter {
   readonly kept: Kept;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
+  readonly decisions: Decisions;
   /** Once it is known whose it is. */
   spaceKey: SpaceKeySetting | null = null;
   wanted: Wanted | null = null;
@@ -122,6 +124,7 @@ export class Hub extends Emitter {
       isLoadingKeys: () => this.keys.phase === "checking" || this.keys.phase === "failed",
     });
     this.rowAnswers = new RowAnswers({ keys: this.keys, unsent: this.unsent, isMe: (id) => this.isMe(id), agents: () => this.agents });
+    this.decisions = new Decisions(this);
     this.keys.listen(() => this.rowAnswers.lookAgain());
     this.requests = new FeedRequests(this.rest, () => this.rowsChanged());
     this.feed.onAsked = (item) => void this.asked(item);
@@ -287,11 +290,15 @@ export class Hub extends Emitter {
       if (isTransient(error)) this.identifyLater();
       else this.error = messageOf(error);
     }
-    if (this.me) void this.keys.start(this.me);
-    if (this.me) void this.unsent.start(this.me.id);
-    if (this.me) this.notifier.identify(this.me.id);
-    if (this.me) this.spaceKey ??= new SpaceKeySetting(this.me.id);
+    if (this.me) this.identified(this.me);
     this.changed();
+  }
+
+  private identified(me: Me): void {
+    void this.keys.start(me);
+    void this.unsent.start(me.id);
+    this.notifier.identify(me.id);
+    this.spaceKey ??= new SpaceKeySetting(me.id);
   }
 
   private identifyLater(): void {

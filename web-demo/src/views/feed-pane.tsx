@@ -5,7 +5,8 @@ import type { Hub } from "../client/hub";
 import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
 import { Avatar } from "./avatar";
-import { FeedFilter, type Filter, NOTHING, passes } from "./feed-filter";
+import { DecidedListLater } from "./decided-list-later";
+import { FeedFilter, type FeedView, type Filter, NOTHING, passes } from "./feed-filter";
 import { FeedRow } from "./feed-row";
 import { useNow } from "./hooks";
 import { IconButton } from "./icon-button";
@@ -27,16 +28,8 @@ interface Props {
 }
 
 export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
-  const [filter, setFilter] = useState<Filter>("all");
-  const list = useRef<HTMLElement>(null);
-  useKeptRowFocus(list);
-  useRowPlaces(list);
-  usePressedRow(list);
+  const [filter, setFilter] = useState<FeedView>("all");
   const { feed, me } = hub;
-  // The open one stays in the list, whatever the filter.
-  const rows = feed.visible(openId).filter((item) => passes(item, filter) || item.session.id === openId);
-  const waiting = rows.filter((item) => item.pendingCount > 0);
-  const others = rows.filter((item) => item.pendingCount === 0);
   const creating = (): void => onDialog("new");
   const name = me?.name ?? me?.email ?? "";
   return (
@@ -52,29 +45,7 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
         </IconButton>
       </div>
       <FeedFilter filter={filter} waiting={feed.pendingTotal} onFilter={setFilter} />
-      <nav class="feed" ref={list} data-testid="feed" aria-label="Conversations">
-        {feed.error && <p class="form-error">{feed.error}</p>}
-        {!feed.loaded && !feed.error && <p class="hint">Loading…</p>}
-        {feed.loaded && rows.length === 0 && (
-          <div class="feed-empty">
-            <p data-testid="feed-empty">{NOTHING[filter]}</p>
-            {filter === "all" && (
-              <button type="button" class="button secondary" onClick={creating}>
-                Start one
-              </button>
-            )}
-          </div>
-        )}
-        <UnsentProvider value={hub.unsent}>
-          <Group title="Waiting for you" items={waiting} hub={hub} openId={openId} />
-          <Group title={waiting.length > 0 ? "Everything else" : ""} items={others} hub={hub} openId={openId} />
-        </UnsentProvider>
-        {feed.hasMore && (
-          <button type="button" class="button quiet" data-testid="show-more" onClick={() => void feed.loadMore()}>
-            {filter === "all" ? "Show more" : "Look further"}
-          </button>
-        )}
-      </nav>
+      {filter === "decided" ? <DecidedListLater hub={hub} openId={openId} /> : <ConversationList hub={hub} openId={openId} filter={filter} onNew={creating} />}
       <div class="feed-footer">
         <Avatar name={name || "?"} online={hub.socket.state === "online"} />
         <span class="who" data-testid="who" title={me?.email ?? undefined}>
@@ -96,6 +67,50 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
         </IconButton>
       </div>
     </div>
+  );
+}
+
+interface ListProps {
+  hub: Hub;
+  openId: string | null;
+  filter: Filter;
+  onNew: () => void;
+}
+
+function ConversationList({ hub, openId, filter, onNew }: ListProps): VNode {
+  const list = useRef<HTMLElement>(null);
+  useKeptRowFocus(list);
+  useRowPlaces(list);
+  usePressedRow(list);
+  const { feed } = hub;
+  // The open one stays in the list, whatever the filter.
+  const rows = feed.visible(openId).filter((item) => passes(item, filter) || item.session.id === openId);
+  const waiting = rows.filter((item) => item.pendingCount > 0);
+  const others = rows.filter((item) => item.pendingCount === 0);
+  return (
+    <nav class="feed" ref={list} data-testid="feed" aria-label="Conversations">
+      {feed.error && <p class="form-error">{feed.error}</p>}
+      {!feed.loaded && !feed.error && <p class="hint">Loading…</p>}
+      {feed.loaded && rows.length === 0 && (
+        <div class="feed-empty">
+          <p data-testid="feed-empty">{NOTHING[filter]}</p>
+          {filter === "all" && (
+            <button type="button" class="button secondary" onClick={onNew}>
+              Start one
+            </button>
+          )}
+        </div>
+      )}
+      <UnsentProvider value={hub.unsent}>
+        <Group title="Waiting for you" items={waiting} hub={hub} openId={openId} />
+        <Group title={waiting.length > 0 ? "Everything else" : ""} items={others} hub={hub} openId={openId} />
+      </UnsentProvider>
+      {feed.hasMore && (
+        <button type="button" class="button quiet" data-testid="show-more" onClick={() => void feed.loadMore()}>
+          {filter === "all" ? "Show more" : "Look further"}
+        </button>
+      )}
+    </nav>
   );
 }
 

@@ -1,0 +1,154 @@
+// What was decided in conversations, found in their last events: read when the person asks for it, since the hub's list of
+// conversations does not say it.
+import {
+  authorOf,
+  Emitter,
+  type FeedItem,
+  isSealedByScheme,
+  isTransient,
+  type Message,
+  messageOf,
+  noteSealedSession,
+  openedOf,
+  preview,
+  type Rest,
+  type Sealing,
+  setOpened,
+} from "@hiloop/sdk/chat";
+import { verdictOf, whenOf } from "./verdict";
+
+export interface Decision {
+  sessionId: string;
+  messageId: string;
+  /** What was decided, by whom and why. */
+  line: string;
+  /** What was asked; empty where the question is further up than what was read. */
+  about: string;
+  at: string;
+}
+
+export interface DecisionsOptions {
+  rest: Pick<Rest, "timeline">;
+  keys: { sealing: Sealing | null };
+  isMe: (id: string | null) => boolean;
+}
+
+/** Events of a conversation that are read. */
+const REACH = 200;
+/** A busy conversation is not read again before. */
+const AGAIN_MS = 3_000;
+
+interface Found {
+  /** The state of the conversation, and of the keys, that this follows from. */
+  key: string;
+  at: number;
+  decisions: readonly Decision[];
+}
+
+export class Decisions extends Emitter {
+  /** Conversations that are still to be read. */
+  left = 0;
+  error: string | null = null;
+  private readonly found = new Map<string, Found>();
+  private wanted: readonly FeedItem[] = [];
+  private working = false;
+  private later: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    private readonly options: DecisionsOptions,
+    private readonly now: () => number = Date.now,
+  ) {
+    super();
+  }
+
+  /** Of these conversations as far as they were read, the newest first. */
+  of(items: readonly FeedItem[]): Decision[] {
+    const all = items.flatMap(({ session }) => this.found.get(session.id)?.decisions ?? []);
+    return all.sort((a, b) => (a.at < b.at ? 1 : -1));
+  }
+
+  /** Reads those that have changed since they were read last, one after the other, until others are asked for. */
+  async look(items: readonly FeedItem[]): Promise<void> {
+    this.wanted = items;
+    if (this.working) return;
+    this.working = true;
+    this.error = null;
+    try {
+      for (let item = this.next(); item; item = this.next()) await this.readOne(item);
+    } catch (error) {
+      // Out of reach, the others are as well.
+      this.error = messageOf(error);
+    }
+    this.working = false;
+    this.left = 0;
+    this.changed();
+    if (this.error === null && this.wanted.some((one) => this.isStale(one))) this.later ??= setTimeout(() => this.again(), AGAIN_MS);
+  }
+
+  /** Nobody looks at them: what is under way is finished, and nothing is read again. */
+  leave(): void {
+    if (this.later !== null) clearTimeout(this.later);
+    this.later = null;
+  }
+
+  private again(): void {
+    this.later = null;
+    void this.look(this.wanted);
+  }
+
+  private next(): FeedItem | undefined {
+    const due = this.wanted.filter((one) => this.isStale(one) && !this.isJustRead(one));
+    this.left = due.length;
+    this.changed();
+    return due[0];
+  }
+
+  private isStale(item: FeedItem): boolean {
+    return this.found.get(item.session.id)?.key !== this.keyOf(item);
+  }
+
+  private isJustRead({ session }: FeedItem): boolean {
+    return this.now() - (this.found.get(session.id)?.at ?? -Infinity) < AGAIN_MS;
+  }
+
+  /** With other keys, other messages open. */
+  private keyOf({ session }: FeedItem): string {
+    return `${session.lastSeq} ${this.options.keys.sealing !== null}`;
+  }
+
+  private async readOne(item: FeedItem): Promise<void> {
+    const key = this.keyOf(item);
+    let decisions: Decision[] = [];
+    try {
+      decisions = await this.read(item);
+    } catch (error) {
+      // One that is not this person's any more has none.
+      if (isTransient(error)) throw error;
+    }
+    this.found.set(item.session.id, { key, at: this.now(), decisions });
+  }
+
+  private async read({ session }: FeedItem): Promise<Decision[]> {
+    const { rest, keys } = this.options;
+    const isMe = (id: string | null): boolean => this.options.isMe(id);
+    const { data } = await rest.timeline(session.id, Math.max(0, session.lastSeq - REACH), REACH);
+    const messages = data.flatMap((event) => (event.type === "message.created" ? [event.data?.message as Message] : [])).filter(Boolean);
+    if (messages.some(({ encryptedContent }) => isSealedByScheme(encryptedContent))) noteSealedSession(session.id);
+    const { sealing } = keys;
+    for (const message of messages) {
+      if (sealing && isSealedByScheme(message.encryptedContent) && !openedOf(message)) setOpened(message, await sealing.read(message));
+    }
+    return messages.flatMap((message) => {
+      const question = questionOf(message, messages);
+      const line = authorOf(message).type === "Agent" ? null : verdictOf(message, isMe, question);
+      return line === null ? [] : [{ sessionId: session.id, messageId: message.id, line, about: question ? preview(question) : "", at: whenOf(message) }];
+    });
+  }
+}
+
+/** Of a sealed answer, the one that its signature names. */
+function questionOf(message: Message, messages: readonly Message[]): Message | null {
+  const { header } = openedOf(message) ?? {};
+  if (header) return messages.find((one) => header.parent !== null && openedOf(one)?.digest === header.parent) ?? null;
+  return messages.find(({ id }) => id === message.inReplyTo) ?? null;
+}

@@ -105,7 +105,7 @@ test("a conversation that is no longer the person's is dropped; signing out dele
   expect([...store.rows.keys()].sort()).toEqual(["", "s-1"]);
   status = 404;
   await get("/v1/human/sessions/s-1");
-  await vi.waitFor(() => expect([...store.rows.keys()]).toEqual([""]));
+  await vi.waitFor(() => expect([...store.rows.keys()]).toEqual([""]), 30_000);
   kept.event("s-2", event(1));
   await kept.forget();
   await new Promise((resolve) => setTimeout(resolve, 1_200));

@@ -35,7 +35,7 @@ test("another release is noticed, and a hub that was put back too", async () => 
   state.reply = () => page(OWN);
   expect(await look()).toBe(false);
   expect(state.updates).toBe(4);
-  await vi.waitFor(() => expect(state.changes).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(state.changes).toBeGreaterThan(0), 30_000);
 });
 
 test("errors, pages of others and a hub out of reach are no release", async () => {

@@ -6,7 +6,7 @@ import { isUnproven, openedOf } from "../src/chat/opened.js";
 import { preview } from "../src/chat/titles.js";
 import { sealPlain } from "../src/envelope.js";
 import type { FeedItem, Message, Session } from "../src/types.js";
-import { AGENT, type Live, Stage } from "./chat-stage.js";
+import { AGENT, eventually, type Live, Stage } from "./chat-stage.js";
 
 const OTHER = "01890a5d-ac96-774b-bcce-b302099a8fff";
 
@@ -23,7 +23,7 @@ async function encrypted(): Promise<Live> {
   const said = stage.message((await stage.seal(AGENT, "message", { content: { text: "Hello" } })).envelope);
   const open = await stage.live({}, [stage.created(said)]);
   open.live.useSealing(stage.chat);
-  await vi.waitFor(() => expect(openedOf(open.live.timeline.message(said.id))?.state).toBe("verified"));
+  await eventually(() => expect(openedOf(open.live.timeline.message(said.id))?.state).toBe("verified"));
   return open;
 }
 
@@ -103,7 +103,7 @@ test("sharing the history of one conversation gives no key of another one away, 
   open.socket.say({ type: "event", event: { ...stage.created(secret, 2), sessionId: stage.session } });
   const share = vi.spyOn(stage.chat, "share");
   // As a page would be that holds the hub's reply.
-  open.live.session = { ...(open.live.session as Session), id: OTHER };
+  vi.spyOn(open.live, "session", "get").mockReturnValue({ ...(open.live.session as Session), id: OTHER });
   expect(await open.live.shareHistory(stage.roster[2] as (typeof stage.roster)[number])).toBe(1);
   expect(share.mock.calls.map(([session, messages]) => [session.id, messages.map(({ id }) => id)])).toEqual([[stage.session, ["m1"]]]);
 });

@@ -11,7 +11,7 @@ import { SessionNotes } from "../src/chat-e2e/session-notes.js";
 import { decidedBy } from "../src/decided.js";
 import { KeyPair, KeyRing, makeEntry } from "../src/e2e/index.js";
 import type { Agent, Envelope, Message, Session } from "../src/types.js";
-import { ADA, AGENT, GHOST, PERSON, sealed, Stage } from "./chat-stage.js";
+import { ADA, AGENT, eventually, GHOST, PERSON, sealed, Stage } from "./chat-stage.js";
 
 let stage: Stage;
 
@@ -24,7 +24,7 @@ const answerOf = async (question: Message, from: string, action = "approve", fie
 
 /** Once it is sent, refused, or waits. */
 async function done(live: LiveSession, given: Outgoing | null): Promise<void> {
-  await vi.waitFor(() => {
+  await eventually(() => {
     const item = live.outbox.list().find(({ id }) => id === given?.id);
     expect(["queued", "sending"]).not.toContain(item?.state);
   });

@@ -1,5 +1,5 @@
 // What was signed for a question: the hub may have it, whatever it says. There is no second answer that it could choose.
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { Dispatch } from "../src/chat/dispatch.js";
 import { Outbox } from "../src/chat/outbox.js";
 import { MemoryOutboxStore } from "../src/chat/outbox-store.js";
@@ -9,7 +9,7 @@ import { mayBeAtHub, type Outgoing } from "../src/chat/outgoing.js";
 import { unverifiedHeader } from "../src/e2e/open.js";
 import type { Call } from "./fakes.js";
 import type { Message } from "../src/types.js";
-import { ADA, type Live, PERSON, Stage } from "./chat-stage.js";
+import { ADA, eventually, type Live, PERSON, Stage } from "./chat-stage.js";
 
 let stage: Stage;
 let store: MemoryOutboxStore;
@@ -28,7 +28,7 @@ async function page(events: Message[]): Promise<Live> {
   open = await stage.live({}, events.map((one, i) => stage.created(one, i + 1)), { outbox });
   open.live.useSealing(sealing);
   await outbox.start(store, true);
-  await vi.waitFor(() => expect(events.map((one) => openedOf(shown(one))?.state)).not.toContain(undefined));
+  await eventually(() => expect(events.map((one) => openedOf(shown(one))?.state)).not.toContain(undefined));
   await open.live.seals.readAudience();
   return open;
 }
@@ -38,7 +38,7 @@ const items = (): Outgoing[] => [...open.live.outbox.list()];
 const bytes = (posts: Call[]): unknown[] => posts.map(({ body }) => JSON.stringify(body.encryptedContent));
 
 async function quiet(): Promise<void> {
-  await vi.waitFor(() => expect(items().filter(({ state }) => state === "queued" || state === "sending")).toEqual([]), 10_000);
+  await eventually(() => expect(items().filter(({ state }) => state === "queued" || state === "sending")).toEqual([]));
 }
 
 async function press(action: string): Promise<Outgoing | null> {
@@ -64,7 +64,7 @@ for (const [how, reply] of Object.entries(refusals)) {
     stage.reply = ({ method }) => (method === "POST" ? reply : null);
     const given = (await press("approve")) as Outgoing;
     const first = bytes(open.posts)[0];
-    await vi.waitFor(() => expect(items()).toMatchObject([{ id: given.id, problem: reply.status === 400 ? { kind: "refused" } : null }]), 10_000);
+    await eventually(() => expect(items()).toMatchObject([{ id: given.id, problem: reply.status === 400 ? { kind: "refused" } : null }]));
     expect(mayBeAtHub(items()[0] as Outgoing)).toBe(true);
     open.live.outbox.discard(given.id);
     expect(items()).toHaveLength(1);
@@ -74,7 +74,7 @@ for (const [how, reply] of Object.entries(refusals)) {
     await page([asked]);
     expect(await press("reject")).toBeNull();
     open.live.outbox.sendAgain(open.live.signedFor(shown(asked)) as Outgoing);
-    await vi.waitFor(() => expect(open.posts.length).toBeGreaterThan(0));
+    await eventually(() => expect(open.posts.length).toBeGreaterThan(0));
     await quiet();
     expect(new Set([first, ...bytes(open.posts)]).size).toBe(1);
   });
@@ -91,22 +91,22 @@ test("a hub that takes it and never shows it gets no second decision, and the sa
   const signed = open.live.signedFor(shown(asked)) as Outgoing;
   expect(signed.content.action).toBe("approve");
   open.live.outbox.sendAgain(signed);
-  await vi.waitFor(() => expect(open.posts).toHaveLength(1));
+  await eventually(() => expect(open.posts).toHaveLength(1));
   expect([bytes(open.posts)[0], open.posts[0]?.headers["idempotency-key"]]).toEqual([first, key]);
 });
 
 test("words in answer to a question are a decision too", async () => {
   const inReplyTo = { id: asked.id, about: "?", digest: openedOf(shown(asked))?.digest ?? null };
   open.live.say("Yes, go ahead", { inReplyTo });
-  await vi.waitFor(() => expect(open.posts).toHaveLength(1));
+  await eventually(() => expect(open.posts).toHaveLength(1));
   await quiet();
   expect(await press("reject")).toBeNull();
   const second = open.live.say("No, wait", { inReplyTo });
-  await vi.waitFor(() => expect(items().find(({ id }) => id === second.id)).toMatchObject({ state: "failed", problem: { code: "SIGNED_BEFORE" } }));
+  await eventually(() => expect(items().find(({ id }) => id === second.id)).toMatchObject({ state: "failed", problem: { code: "SIGNED_BEFORE" } }));
   expect(open.posts).toHaveLength(1);
   // It never left: it may be discarded, or said as a message.
   open.live.outbox.discard(second.id);
-  await vi.waitFor(() => expect(items().some(({ id }) => id === second.id)).toBe(false));
+  await eventually(() => expect(items().some(({ id }) => id === second.id)).toBe(false));
 });
 
 test("of two windows one signs", async () => {
@@ -128,7 +128,7 @@ test("of two windows one signs", async () => {
       return outbox;
     }),
   );
-  await vi.waitFor(() => expect(windows.map((one) => one.list()[0]?.state).sort()).toEqual(["failed", "sent"]));
+  await eventually(() => expect(windows.map((one) => one.list()[0]?.state).sort()).toEqual(["failed", "sent"]));
   expect(sent).toHaveLength(1);
 });
 
@@ -136,9 +136,9 @@ test("a settled question ends it: what was kept with the answer may be discarded
   const details = { respondedBy: { type: "Human", id: ADA, name: "Ada" }, respondedAt: "2026-03-25T10:31:00.000Z" };
   stage.reply = ({ method }) => (method === "POST" ? { status: 409, body: { error: { code: "ALREADY_RESPONDED", message: "no", details } } } : null);
   const given = (await press("approve")) as Outgoing;
-  await vi.waitFor(() => expect(items()).toMatchObject([{ state: "settled" }]));
+  await eventually(() => expect(items()).toMatchObject([{ state: "settled" }]));
   open.live.outbox.discard(given.id);
-  await vi.waitFor(() => expect(items()).toEqual([]));
+  await eventually(() => expect(items()).toEqual([]));
   // Not by the hub's word: it may show the question as open again.
   expect(await press("reject")).toBeNull();
 });
@@ -162,18 +162,18 @@ test("kept words answer the question that was shown: not another one under its i
       store = new MemoryOutboxStore();
       await page(events);
       open.live.say("yes, go ahead", { inReplyTo: { id: asked.id, about: "Delete production?", digest: kept } });
-      await vi.waitFor(() => expect(items()).toMatchObject([{ state: "failed", attemptedAt: null, content: { text: "yes, go ahead" }, problem: { code: "NOT_AUTHENTICATED" } }]));
+      await eventually(() => expect(items()).toMatchObject([{ state: "failed", attemptedAt: null, content: { text: "yes, go ahead" }, problem: { code: "NOT_AUTHENTICATED" } }]));
       expect(open.posts).toEqual([]);
     }
   }
   // What is right for it still goes, and the words go without a question.
   open.live.outbox.sendAsMessage((items()[0] as Outgoing).id);
-  await vi.waitFor(() => expect(open.posts).toHaveLength(1));
+  await eventually(() => expect(open.posts).toHaveLength(1));
   expect(open.posts[0]?.body.inReplyTo).toBeUndefined();
   store = new MemoryOutboxStore();
   stage.reply = () => null;
   await page([asked]);
   open.live.say("yes, go ahead", { inReplyTo: { id: asked.id, about: "?", digest } });
-  await vi.waitFor(() => expect(open.posts).toHaveLength(1));
+  await eventually(() => expect(open.posts).toHaveLength(1));
   expect(unverifiedHeader(open.posts[0]?.body.encryptedContent)?.parent).toBe(digest);
 });

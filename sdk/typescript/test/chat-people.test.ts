@@ -1,12 +1,12 @@
 // Whom a person's words are sealed for: those to whom the question was put, whom they were shown, and whom they know.
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { setOpened } from "../src/chat/opened.js";
 import type { News } from "../src/chat/sealing.js";
 import { SessionNotes } from "../src/chat-e2e/session-notes.js";
 import { KeyPair, makeEntry, makeReceipt, verifyReceipt } from "../src/e2e/index.js";
 import { fromText, textOfUtf8 } from "../src/e2e/bytes.js";
 import type { Envelope, Message } from "../src/types.js";
-import { ADA, AGENT, GHOST, PERSON, Stage } from "./chat-stage.js";
+import { ADA, AGENT, eventually, GHOST, PERSON, Stage } from "./chat-stage.js";
 
 let stage: Stage;
 
@@ -77,7 +77,7 @@ test("a held answer takes along whom the person was shown, and a newcomer during
   stage.chat.participants(stage.session, stage.roster);
   await stage.chat.acknowledge(stage.session, (await stage.chat.audience(stage.session)).news);
   live.outbox.release();
-  await vi.waitFor(() => expect(posts).toHaveLength(1));
+  await eventually(() => expect(posts).toHaveLength(1));
   expect(readersOf(posts[0]?.body.encryptedContent as Envelope)).toEqual([PERSON, AGENT, ADA]);
 });
 
@@ -121,7 +121,7 @@ test("at the first look those are known to whom the first message was sealed, an
   await said("message", [PERSON, ADA, AGENT]);
   stage.messages.forEach((message) => setOpened(message, undefined as never));
   await stage.opened(seals);
-  await vi.waitFor(() => expect(seals.audience?.news.map(({ name }) => name)).toEqual(["Grace"]));
+  await eventually(() => expect(seals.audience?.news.map(({ name }) => name)).toEqual(["Grace"]));
   expect(seals.audience?.to.map(({ id }) => id)).not.toContain(GHOST);
 });
 

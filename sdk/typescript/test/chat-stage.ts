@@ -1,5 +1,6 @@
 // A person at a chat page, an agent and another person with devices of their own, and a hub in between that lies as a
 // test wants it.
+import { vi } from "vitest";
 import { LiveSession } from "../src/chat/live-session.js";
 import { openedOf, type ReadMessage } from "../src/chat/opened.js";
 import type { Outbox } from "../src/chat/outbox.js";
@@ -15,6 +16,9 @@ import { type Call, fakeFetch, FakeSocket, settle } from "./fakes.js";
 const id = (last: string): string => `01890a5d-ac96-774b-bcce-b302099a8${last}`;
 export const [PERSON, AGENT, ADA, GHOST] = [id("001"), id("002"), id("003"), id("004")] as [string, string, string, string];
 let sessions = 0;
+
+/** Waits for what encryption takes, also on a busy machine. */
+export const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, 30_000);
 
 export class Stage {
   /** A new one each time: what is known of a conversation outlives a test. */

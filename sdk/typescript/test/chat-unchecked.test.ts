@@ -1,12 +1,12 @@
 // What a page shows before it knows whether a conversation is encrypted, and where a message names one that is not here.
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { expectNotes, isUnchecked, isUnproven, noteChecked, openedOf, titleTextOf } from "../src/chat/opened.js";
 import type { SessionMemory } from "../src/chat/sealing.js";
 import { preview } from "../src/chat/titles.js";
 import { SessionNotes } from "../src/chat-e2e/session-notes.js";
 import { sealPlain } from "../src/envelope.js";
 import type { HubEvent, Message, Session } from "../src/types.js";
-import { AGENT, type Live, PERSON, Stage } from "./chat-stage.js";
+import { AGENT, eventually, type Live, PERSON, Stage } from "./chat-stage.js";
 
 let stage: Stage;
 
@@ -66,7 +66,7 @@ async function openAt(tail: Message[], older: HubEvent[]): Promise<Live> {
   const { seq: head } = tail.at(-1) as Message;
   const open = await stage.live({}, tail.map((one) => stage.created(one)), { head });
   open.live.useSealing(stage.chat);
-  await vi.waitFor(() => expect(tail.map(({ id }) => openedOf(open.live.timeline.message(id))?.state)).not.toContain(undefined));
+  await eventually(() => expect(tail.map(({ id }) => openedOf(open.live.timeline.message(id))?.state)).not.toContain(undefined));
   return open;
 }
 

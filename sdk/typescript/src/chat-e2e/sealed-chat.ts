@@ -1,6 +1,6 @@
 // The encrypted side of a chat page: opens what the hub delivers, seals what the person writes.
-import { type Author, claimedAuthor, type Claimed, claimedResponder } from "../chat/author.js";
-import { openedOf, type ReadMessage, type SettledBy } from "../chat/opened.js";
+import { claimedAuthor, type Claimed, claimedResponder } from "../chat/author.js";
+import { type Author, openedOf, type ReadMessage, type SettledBy } from "../chat/opened.js";
 import type { Rest } from "../chat/rest.js";
 import type { Audience, News, Reply, Safety, SealedMessage, Sealing } from "../chat/sealing.js";
 import { checkAnswer, checkAnswerKey, offeredActions } from "../e2e/answer.js";

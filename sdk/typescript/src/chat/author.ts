@@ -1,19 +1,6 @@
 // Who wrote a message: of a verified one whoever signed it, under the name by which this browser met them first.
 import type { Actor, Message, ParticipantType } from "../types.js";
-import { isUnproven, openedOf } from "./opened.js";
-
-/** Whom a signature names. */
-export interface Author {
-  id: string;
-  type: ParticipantType;
-  name: string | null;
-  /** Of a guest: the name of who invited them. */
-  inviter: string | null;
-  /** What the hub calls them now, where that is another name. */
-  otherName: string | null;
-  /** Signed with a key that has been replaced since. */
-  hasEarlierKey: boolean;
-}
+import { type Author, isUnproven, openedOf } from "./opened.js";
 
 /** Whom the hub names. */
 export interface Claimed {

@@ -19,9 +19,10 @@ export { answerFromCard, type CardAnswer } from "./card-answer.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
 export { FeedRequests } from "./feed-requests.js";
 export { LiveSession } from "./live-session.js";
-export { type Author, authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
+export { authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
 export { type Decided, decidedBy } from "../decided.js";
 export {
+  type Author,
   componentsOf,
   contentOf,
   expectNotes,

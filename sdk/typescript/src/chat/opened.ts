@@ -2,8 +2,20 @@
 // comes from the hub.
 import { asContent, open, textOf } from "../envelope.js";
 import type { OpenedMessage } from "../e2e/messages.js";
-import type { Content, Envelope, Message, Session } from "../types.js";
-import type { Author } from "./author.js";
+import type { Content, Envelope, Message, ParticipantType, Session } from "../types.js";
+
+/** Whom a signature names. */
+export interface Author {
+  id: string;
+  type: ParticipantType;
+  name: string | null;
+  /** Of a guest: the name of who invited them. */
+  inviter: string | null;
+  /** What the hub calls them now, where that is another name. */
+  otherName: string | null;
+  /** Signed with a key that has been replaced since. */
+  hasEarlierKey: boolean;
+}
 
 export interface ReadMessage extends OpenedMessage {
   /** Of a verified message: whose signature it bears. */

@@ -68,8 +68,8 @@ test("one that is refused has none; out of reach it says so, and tries again whe
 
 test("in an encrypted conversation a verified answer alone is a decision, at the time that was signed", async () => {
   noteSealedSession("sealed");
-  const sealed = (id: string) => said(id, "sealed", "alex", { encryptedContent: { scheme: "hiloop/v2", ciphertext: id, wrappings: [] } });
-  const { decisions, keys, pass } = decisionsOf({ sealed: [sealed("q1"), sealed("a2"), answers("a3", "sealed", "alex", "q1", { action: "approve", outcome: "Approved" })] });
+  const sealed = (id: string, inReplyTo: string | null = null) => said(id, "sealed", inReplyTo ? "alex" : "bot", { inReplyTo, encryptedContent: { scheme: "hiloop/v2", ciphertext: id, wrappings: [] } });
+  const { decisions, keys, pass } = decisionsOf({ sealed: [sealed("q1"), sealed("a2", "q1"), sealed("a4", "q5"), sealed("q5"), answers("a3", "sealed", "alex", "q1", { action: "approve", outcome: "Approved" })] });
   await decisions.look([item("sealed")]);
   expect(lines(decisions, "sealed")).toEqual([]);
   const author = { type: "Human", id: "alex", name: "Alex", inviter: null };
@@ -77,11 +77,16 @@ test("in an encrypted conversation a verified answer alone is a decision, at the
     q1: { state: "verified", digest: "d-q", header: { kind: "question", parent: null }, content: { text: "Ship?" }, components: { type: "approval", data: {} }, author: { ...author, type: "Agent" } },
     a2: { state: "verified", digest: "d-a", header: { kind: "answer", parent: "d-q", at: "2026-03-20T08:00:00.000Z" }, content: { action: "reject", outcome: "Rejected" }, components: null, author },
   };
-  keys.sealing = { read: async ({ id }: Message) => read[id] };
+  read.a4 = { ...read.a2, header: { kind: "answer", parent: "d-q", at: "2026-03-21T08:00:00.000Z" } };
+  read.q5 = { ...read.q1, digest: "d-other", content: { text: "Something else?" } };
+  const opened: string[] = [];
+  keys.sealing = { read: async ({ id }: Message) => (opened.push(id), read[id]) };
   pass(3_000);
   await decisions.look([item("sealed")]);
-  expect(lines(decisions, "sealed")).toEqual(["Ship? ✗ Rejected by Alex"]);
-  expect(decisions.of([item("sealed")])[0]?.at).toBe("2026-03-20T08:00:00.000Z");
+  // What the hub names as the question of an answer counts where the answer names it too.
+  expect(lines(decisions, "sealed")).toEqual([" ✗ Rejected by Alex", "Ship? ✗ Rejected by Alex"]);
+  expect(opened.sort()).toEqual(["a2", "a4", "q1", "q5"]);
+  expect(decisions.of([item("sealed")])[1]?.at).toBe("2026-03-20T08:00:00.000Z");
 });
 
 test("a later call takes over from an earlier one", async () => {

@@ -129,26 +129,31 @@ export class Decisions extends Emitter {
   }
 
   private async read({ session }: FeedItem): Promise<Decision[]> {
-    const { rest, keys } = this.options;
-    const isMe = (id: string | null): boolean => this.options.isMe(id);
+    const { rest, isMe } = this.options;
     const { data } = await rest.timeline(session.id, Math.max(0, session.lastSeq - REACH), REACH);
     const messages = data.flatMap((event) => (event.type === "message.created" ? [event.data?.message as Message] : [])).filter(Boolean);
     if (messages.some(({ encryptedContent }) => isSealedByScheme(encryptedContent))) noteSealedSession(session.id);
-    const { sealing } = keys;
-    for (const message of messages) {
-      if (sealing && isSealedByScheme(message.encryptedContent) && !openedOf(message)) setOpened(message, await sealing.read(message));
+    const found: Decision[] = [];
+    // Opening takes a millisecond or more: answers and their questions alone.
+    for (const message of messages.filter(({ senderType, inReplyTo }) => senderType !== "Agent" && inReplyTo !== null)) {
+      await this.open(message);
+      const named = messages.find(({ id }) => id === message.inReplyTo) ?? null;
+      if (named) await this.open(named);
+      const question = named && isQuestionOf(named, message) ? named : null;
+      const line = authorOf(message).type === "Agent" ? null : verdictOf(message, (id) => isMe(id), question);
+      if (line !== null) found.push({ sessionId: session.id, messageId: message.id, line, about: question ? preview(question) : "", at: whenOf(message) });
     }
-    return messages.flatMap((message) => {
-      const question = questionOf(message, messages);
-      const line = authorOf(message).type === "Agent" ? null : verdictOf(message, isMe, question);
-      return line === null ? [] : [{ sessionId: session.id, messageId: message.id, line, about: question ? preview(question) : "", at: whenOf(message) }];
-    });
+    return found;
+  }
+
+  private async open(message: Message): Promise<void> {
+    const { sealing } = this.options.keys;
+    if (sealing && isSealedByScheme(message.encryptedContent) && !openedOf(message)) setOpened(message, await sealing.read(message));
   }
 }
 
-/** Of a sealed answer, the one that its signature names. */
-function questionOf(message: Message, messages: readonly Message[]): Message | null {
-  const { header } = openedOf(message) ?? {};
-  if (header) return messages.find((one) => header.parent !== null && openedOf(one)?.digest === header.parent) ?? null;
-  return messages.find(({ id }) => id === message.inReplyTo) ?? null;
+/** Of a sealed answer, whether it is the one that its signature names. */
+function isQuestionOf(question: Message, answer: Message): boolean {
+  const { header } = openedOf(answer) ?? {};
+  return !header || (header.parent !== null && openedOf(question)?.digest === header.parent);
 }

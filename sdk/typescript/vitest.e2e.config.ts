@@ -9,7 +9,7 @@ export default defineConfig({
     environment: "node",
     pool: "threads",
     maxWorkers: 1,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

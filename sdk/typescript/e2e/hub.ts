@@ -1,4 +1,4 @@
-// A real hub for a test file: on a store of its own, killed and started again at will; and people who answer.
+// A real hub for a test file: on a store of its own, killed and started again at will; with its agents and people.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
@@ -9,11 +9,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { WebSocket } from "ws";
-import { Rest, sealPlain } from "../src/chat/index.js";
-import { newKey } from "../src/http.js";
-import { HiloopClient, type HiloopClientOptions, type Message, type Outcome } from "../src/index.js";
+import { HiloopClient, type HiloopClientOptions } from "../src/index.js";
 import { fileKeyStore, fileName } from "../src/node/index.js";
 import { Person as EncryptingPerson } from "../src/testing/index.js";
+import { Person } from "./person.js";
 
 const BIN = process.env.HUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hiloop", import.meta.url));
 const run = promisify(execFile);
@@ -53,7 +52,7 @@ export class Hub {
         apiKey,
         baseUrl: this.base,
         WebSocket,
-        keyStore: fileKeyStore(join(this.dir, "config")),
+        keyStore: fileKeyStore(this.folder("config")),
         logger: { warn: () => undefined },
         ...options,
       }),
@@ -62,7 +61,7 @@ export class Hub {
 
   /** The private keys of an agent in this hub's folder. */
   async secretKey(agentId: string): Promise<string> {
-    const path = join(this.dir, "config", "keys", `${fileName(this.base, agentId)}.json`);
+    const path = join(this.folder("config"), "keys", `${fileName(this.base, agentId)}.json`);
     return (JSON.parse(await readFile(path, "utf8")) as { secretKey: string }).secretKey;
   }
 
@@ -91,12 +90,7 @@ export class Hub {
   }
 
   async person(name: string): Promise<Person> {
-    const { email, password } = await this.human(name);
-    const reply = await fetch(`${this.base}/v1/auth/login`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ email, password }),
-    });
+    const reply = await this.call("POST", "/v1/auth/login", await this.human(name));
     const { accessToken } = (await reply.json()) as { accessToken: string };
     return new Person(this.base, accessToken);
   }
@@ -105,22 +99,24 @@ export class Hub {
     return new Person(this.base, token);
   }
 
+  /** A call of the management API, with the key of the space's owner. */
+  manage(method: string, path: string, body: object): Promise<Response> {
+    return this.call(method, `/v1/manage${path}`, body, { "x-api-key": this.key });
+  }
+
+  /** A folder of this hub's own, which goes with it. */
+  folder(name: string): string {
+    return join(this.dir, name);
+  }
+
   /** Ends it as a power cut would. */
-  async kill(): Promise<void> {
-    const { child } = this;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+  kill(): Promise<void> {
+    return this.end("SIGKILL");
   }
 
   /** Asks it to end: it answers long-polls and sends sockets away. */
-  async drain(): Promise<void> {
-    const { child } = this;
-    if (!child) return;
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    await ended;
+  drain(): Promise<void> {
+    return this.end("SIGTERM");
   }
 
   /** Starts it again where it was. */
@@ -128,10 +124,28 @@ export class Hub {
     await this.serve(new URL(this.base).host);
   }
 
+  /** Ends it as a power cut would, and starts it again. */
+  async crash(): Promise<void> {
+    await this.kill();
+    await this.restart();
+  }
+
   async stop(): Promise<void> {
     for (const client of this.clients) client.close();
     await this.kill();
     this.clear();
+  }
+
+  private async end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  }
+
+  private call(method: string, path: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(this.base + path, { method, headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
   }
 
   private clear(): void {
@@ -178,54 +192,5 @@ export class Hub {
   private async cli(...args: string[]): Promise<string> {
     const { stdout } = await run(BIN, args, { env: this.env(), cwd: this.dir });
     return stdout;
-  }
-}
-
-/** A human or guest, by the calls that the chat page makes. */
-export class Person {
-  readonly rest: Rest;
-
-  constructor(
-    base: string,
-    readonly token: string,
-  ) {
-    const source = { token: () => Promise.resolve(token), refresh: () => Promise.reject(new Error("not refreshed here")) };
-    this.rest = new Rest(source, fetch, base);
-  }
-
-  say(sessionId: string, text: string): Promise<Message> {
-    return this.rest.send(sessionId, { encryptedContent: sealPlain({ text }) }, newKey());
-  }
-
-  answer(question: Message, action: string, outcome: Outcome): Promise<Message> {
-    const encryptedContent = sealPlain({ action, outcome });
-    return this.rest.send(question.sessionId, { encryptedContent, inReplyTo: question.id, outcome }, newKey());
-  }
-
-  /** The question that waits in a session, once there is one. */
-  question(sessionId: string): Promise<Message> {
-    return until("a question is pending", async () => {
-      const { data } = await this.rest.timeline(sessionId, 0, 1000);
-      const messages = data.map((event) => (event.type === "message.created" ? (event.data?.message as Message) : null));
-      const settled = new Set(
-        data.map(({ type, data: fields }) => (/\.(completed|cancelled|expired)$/.test(type) ? fields?.messageId : null)),
-      );
-      return messages.find((message) => message?.responseRequired && !settled.has(message.id)) ?? null;
-    });
-  }
-}
-
-/** Waits until `probe` gives something. */
-export async function until<T>(
-  what: string,
-  probe: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  timeoutMs = 30_000,
-): Promise<T> {
-  const end = Date.now() + timeoutMs;
-  for (;;) {
-    const value = await probe();
-    if (value) return value;
-    if (Date.now() > end) throw new Error(`Waited ${timeoutMs} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

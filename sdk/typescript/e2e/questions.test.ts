@@ -1,44 +1,20 @@
 // Questions and their answers, through everything that can happen to the hub meanwhile.
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { HiloopClient, Message } from "../src/index.js";
-import { Hub, type Person } from "./hub.js";
+import { expect } from "vitest";
+import type { Message } from "../src/index.js";
+import { test } from "./cast.js";
 
 const APPROVAL = { type: "approval", data: { title: "Ship 4.2?" } };
 
-let hub: Hub;
-let bot: HiloopClient;
-let alex: Person;
-
-beforeAll(async () => {
-  hub = await Hub.start();
-  bot = hub.client();
-  alex = await hub.person("Alex");
+test("a person approves or rejects, and the agent gets that", async ({ bot, alex, session }) => {
+  const ask = () => bot.ask("Ship 4.2?", { session: session.id, text: "Ship it?" });
+  const respondent = { type: "Human", name: "Alex" };
+  const [yes] = await Promise.all([ask(), alex.approveNext(session.id)]);
+  expect(yes).toMatchObject({ status: "answered", approved: true, response: "approve", respondent });
+  const [no] = await Promise.all([ask(), alex.rejectNext(session.id)]);
+  expect(no).toMatchObject({ status: "answered", approved: false, response: "reject", respondent });
 });
 
-afterAll(() => hub?.stop());
-
-async function answerNext(sessionId: string, approve: boolean): Promise<void> {
-  const question = await alex.question(sessionId);
-  await alex.answer(question, approve ? "approve" : "reject", approve ? "Approved" : "Rejected");
-}
-
-test("a person approves or rejects, and the agent gets that", async () => {
-  const session = await bot.createSession({ title: "Deploy" });
-  for (const approve of [true, false]) {
-    const [answer] = await Promise.all([
-      bot.ask("Ship 4.2?", { session: session.id, text: "Ship it?" }),
-      answerNext(session.id, approve),
-    ]);
-    expect(answer).toMatchObject({
-      status: "answered",
-      approved: approve,
-      response: approve ? "approve" : "reject",
-      respondent: { type: "Human", name: "Alex" },
-    });
-  }
-});
-
-test("send and awaitResponse, as documented: buttons make a question, its answer is the response", async () => {
+test("send and awaitResponse, as documented: buttons make a question, its answer is the response", async ({ bot, alex }) => {
   const session = await bot.createConvSession({ title: "Deploy" });
   const buttons = { type: "button_group", data: { buttons: [{ label: "Go", action: "go", variant: "primary" }] } };
   const sent = await bot.send(session.id, { components: [{ type: "text", data: { content: "Ready." } }, buttons] });
@@ -49,8 +25,7 @@ test("send and awaitResponse, as documented: buttons make a question, its answer
   expect(said).toMatchObject({ response: "And now?", respondent: { name: "Alex" } });
 });
 
-test("deadline, cancellation and the end of the session are no approval", async () => {
-  const session = await bot.createSession();
+test("deadline, cancellation and the end of the session are no approval", async ({ bot, alex, session }) => {
   const late = bot.ask("Quick?", { session: session.id, deadline: 1.5 });
   const cancelled = bot.send(session.id, { text: "Never mind?", responseRequired: true }).then(async ({ id }) => {
     await bot.cancel(session.id, id);
@@ -64,29 +39,25 @@ test("deadline, cancellation and the end of the session are no approval", async 
   expect(await open).toMatchObject({ status: "cancelled", approved: false });
 });
 
-test("a wait that is over is no denial, and the question can still be answered", async () => {
-  const session = await bot.createSession();
+test("a wait that is over is no denial, and the question can still be answered", async ({ bot, alex, session }) => {
   await expect(bot.ask("Later?", { session: session.id, timeout: 1_200 })).rejects.toMatchObject({ code: "TIMEOUT" });
   const question = await alex.question(session.id);
-  await alex.answer(question, "approve", "Approved");
+  await alex.approve(question);
   expect(await bot.awaitAnswer(session.id, question.id, { timeout: 0 })).toMatchObject({ approved: true });
 });
 
-test("the wait goes on while the hub drains, is away, is killed and comes back", async () => {
-  const session = await bot.createSession();
+test("the wait goes on while the hub drains, is away, is killed and comes back", async ({ hub, bot, alex, session }) => {
   const asked = bot.ask("Through all of that?", { session: session.id });
   await alex.question(session.id);
   await hub.drain();
   await new Promise((resolve) => setTimeout(resolve, 500));
   await hub.restart();
-  await hub.kill();
-  await hub.restart();
-  await answerNext(session.id, true);
+  await hub.crash();
+  await alex.approveNext(session.id);
   expect(await asked).toMatchObject({ approved: true });
 });
 
-test("the same question asked again after a crash of the agent is one question", async () => {
-  const session = await bot.createSession();
+test("the same question asked again after a crash of the agent is one question", async ({ hub, bot, alex, session }) => {
   const stop = new AbortController();
   const first = hub
     .client()
@@ -96,17 +67,16 @@ test("the same question asked again after a crash of the agent is one question",
   stop.abort(new Error("crash"));
   expect(await first).toMatchObject({ message: "crash" });
   const again = hub.client().ask("Once?", { session: session.id, key: "once-1" });
-  await alex.answer(question, "approve", "Approved");
+  await alex.approve(question);
   const answer = await again;
   expect([answer.message?.id, answer.approved]).toEqual([question.id, true]);
   const { total } = await bot.messages(session.id);
   expect(total).toBe(2);
 });
 
-test("of several processes one acts, and a restarted one finds what was not acknowledged", async () => {
-  const session = await bot.createSession();
+test("of several processes one acts, and a restarted one finds what was not acknowledged", async ({ hub, bot, alex, session }) => {
   const question = await bot.send(session.id, { text: "Who acts?", components: [APPROVAL] });
-  const [answer] = await Promise.all([bot.awaitAnswer(session.id, question.id), answerNext(session.id, true)]);
+  const [answer] = await Promise.all([bot.awaitAnswer(session.id, question.id), alex.approveNext(session.id)]);
   expect(answer.approved).toBe(true);
   const waiting = await hub.client().answers();
   expect(waiting.map(({ message }) => message?.id)).toContain(question.id);
@@ -118,8 +88,7 @@ test("of several processes one acts, and a restarted one finds what was not ackn
   expect((await bot.answers()).map(({ message }) => message?.id)).not.toContain(question.id);
 });
 
-test("messages are sent once each while the hub is killed again and again", async () => {
-  const session = await bot.createSession();
+test("messages are sent once each while the hub is killed again and again", async ({ hub, bot, session }) => {
   const texts = Array.from({ length: 60 }, (_, i) => `message ${i}`);
   let isDone = false;
   const sending = (async () => {
@@ -129,8 +98,7 @@ test("messages are sent once each while the hub is killed again and again", asyn
     return sent;
   })();
   for (let kills = 0; kills < 3 && !isDone; kills += 1) {
-    await hub.kill();
-    await hub.restart();
+    await hub.crash();
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
   const ids = (await sending).map(({ id }) => id);

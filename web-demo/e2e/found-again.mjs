@@ -66,8 +66,10 @@ export function foundAgainStories({ open, connected, shot }) {
     await connected(page);
     const row = page.locator('[data-testid=feed-item][data-session-id="two"]');
     await row.waitFor();
-    const { x, y, height } = await row.boundingBox();
-    await page.mouse.move(x + 40, y + height / 2);
+    // The one that the page shows by itself is here: nothing else moves the list before the press.
+    await page.getByTestId("keys-notice").waitFor();
+    await row.hover();
+    const { y, height } = await row.boundingBox();
     await page.mouse.down();
     // As a notice does that appears above the list.
     await page.evaluate((space) => {

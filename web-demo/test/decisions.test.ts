@@ -1,6 +1,6 @@
 // Decisions are read from the last events of conversations, when the person asks for them.
 import { expect, test } from "vitest";
-import { type FeedItem, HiloopError, type Message, NetworkError, noteSealedSession } from "@hiloop/sdk/chat";
+import { expectNotes, type FeedItem, HiloopError, type Message, NetworkError, noteChecked, noteSealedSession } from "@hiloop/sdk/chat";
 import { Decisions } from "../src/client/decisions";
 import { waitFor } from "./dom";
 
@@ -27,7 +27,7 @@ function decisionsOf(messages: Record<string, Message[] | Error>) {
     },
   };
   let now = 0;
-  const decisions = new Decisions({ rest, keys, isMe: (id: string | null) => id === "me" } as never, () => now);
+  const decisions = new Decisions({ rest, keys, me: { id: "me" }, isMe: (id: string | null) => id === "me" } as never, () => now);
   return { decisions, reads, keys, pass: (ms: number) => void (now += ms) };
 }
 
@@ -69,7 +69,7 @@ test("one that is refused has none; out of reach it says so, and tries again whe
 test("in an encrypted conversation a verified answer alone is a decision, at the time that was signed", async () => {
   noteSealedSession("sealed");
   const sealed = (id: string, inReplyTo: string | null = null) => said(id, "sealed", inReplyTo ? "alex" : "bot", { inReplyTo, encryptedContent: { scheme: "hiloop/v2", ciphertext: id, wrappings: [] } });
-  const { decisions, keys, pass } = decisionsOf({ sealed: [sealed("q1"), sealed("a2", "q1"), sealed("a4", "q5"), sealed("q5"), answers("a3", "sealed", "alex", "q1", { action: "approve", outcome: "Approved" })] });
+  const { decisions, keys } = decisionsOf({ sealed: [sealed("q1"), sealed("a2", "q1"), sealed("a4", "q5"), sealed("q5"), answers("a3", "sealed", "alex", "q1", { action: "approve", outcome: "Approved" })] });
   await decisions.look([item("sealed")]);
   expect(lines(decisions, "sealed")).toEqual([]);
   const author = { type: "Human", id: "alex", name: "Alex", inviter: null };
@@ -81,7 +81,7 @@ test("in an encrypted conversation a verified answer alone is a decision, at the
   read.q5 = { ...read.q1, digest: "d-other", content: { text: "Something else?" } };
   const opened: string[] = [];
   keys.sealing = { read: async ({ id }: Message) => (opened.push(id), read[id]) };
-  pass(3_000);
+  // At once, however short ago it was read.
   await decisions.look([item("sealed")]);
   // What the hub names as the question of an answer counts where the answer names it too.
   expect(lines(decisions, "sealed")).toEqual([" ✗ Rejected by Alex", "Ship? ✗ Rejected by Alex"]);
@@ -95,4 +95,17 @@ test("a later call takes over from an earlier one", async () => {
   await decisions.look([item("four")]);
   await waitFor("the end", () => decisions.left === 0);
   expect(reads.map((read) => read.split(" ")[0])).toEqual(["one", "four"]);
+});
+
+test("before it is known whether a conversation is encrypted, nothing in clear counts; afterwards it is read again", async () => {
+  expectNotes();
+  const { decisions, reads } = decisionsOf({ unknown: [asks("q1", "unknown", "Ship?"), answers("a2", "unknown", "me", "q1", { action: "approve", outcome: "Approved" })] });
+  const state = (): string => decisions.stateOf([item("unknown")]);
+  const before = state();
+  await decisions.look([item("unknown")]);
+  expect(lines(decisions, "unknown")).toEqual([]);
+  noteChecked("unknown");
+  expect(state()).not.toBe(before);
+  await decisions.look([item("unknown")]);
+  expect([lines(decisions, "unknown"), reads.length]).toEqual([["Ship? ✓ Approved by you"], 2]);
 });

@@ -6,6 +6,7 @@ import {
   type FeedItem,
   isSealedByScheme,
   isTransient,
+  isUnchecked,
   type Message,
   messageOf,
   noteSealedSession,
@@ -30,6 +31,8 @@ export interface Decision {
 export interface DecisionsOptions {
   rest: Pick<Rest, "timeline">;
   keys: { sealing: Sealing | null };
+  /** Null until it is known. */
+  me: { id: string } | null;
   isMe: (id: string | null) => boolean;
 }
 
@@ -107,13 +110,22 @@ export class Decisions extends Emitter {
     return this.found.get(item.session.id)?.key !== this.keyOf(item);
   }
 
-  private isJustRead({ session }: FeedItem): boolean {
-    return this.now() - (this.found.get(session.id)?.at ?? -Infinity) < AGAIN_MS;
+  /** And only its events have gone on since. */
+  private isJustRead(item: FeedItem): boolean {
+    const known = this.found.get(item.session.id);
+    const withoutSeq = (key: string): string => key.slice(key.indexOf(" "));
+    return known !== undefined && withoutSeq(known.key) === withoutSeq(this.keyOf(item)) && this.now() - known.at < AGAIN_MS;
   }
 
-  /** With other keys, other messages open. */
+  /** What the decisions of these conversations follow from: when it is another one, they are to be looked for again. */
+  stateOf(items: readonly FeedItem[]): string {
+    return items.map((item) => `${item.session.id} ${this.keyOf(item)}`).join();
+  }
+
+  /** With other keys, other messages open; before it is known whether it is encrypted, nothing in clear counts. */
   private keyOf({ session }: FeedItem): string {
-    return `${session.lastSeq} ${this.options.keys.sealing !== null}`;
+    const { keys, me } = this.options;
+    return [session.lastSeq, keys.sealing !== null, isUnchecked(session.id), me?.id].join(" ");
   }
 
   private async readOne(item: FeedItem): Promise<void> {

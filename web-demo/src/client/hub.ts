@@ -29,8 +29,7 @@ import {
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
 import { Decisions } from "./decisions";
-import { Kept } from "./kept";
-import type { KeptStore } from "./kept-store";
+import { Kept, keptOf } from "./kept";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
 import { RowAnswers } from "./row-answers";
@@ -72,7 +71,7 @@ export class Hub extends Emitter {
   readonly kept: Kept;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
-  readonly decisions: Decisions;
+  readonly decisions = new Decisions(this);
   /** Once it is known whose it is. */
   spaceKey: SpaceKeySetting | null = null;
   wanted: Wanted | null = null;
@@ -124,7 +123,6 @@ export class Hub extends Emitter {
       isLoadingKeys: () => this.keys.phase === "checking" || this.keys.phase === "failed",
     });
     this.rowAnswers = new RowAnswers({ keys: this.keys, unsent: this.unsent, isMe: (id) => this.isMe(id), agents: () => this.agents });
-    this.decisions = new Decisions(this);
     this.keys.listen(() => this.rowAnswers.lookAgain());
     this.requests = new FeedRequests(this.rest, () => this.rowsChanged());
     this.feed.onAsked = (item) => void this.asked(item);
@@ -290,15 +288,11 @@ export class Hub extends Emitter {
       if (isTransient(error)) this.identifyLater();
       else this.error = messageOf(error);
     }
-    if (this.me) this.identified(this.me);
+    if (this.me) void this.keys.start(this.me);
+    if (this.me) void this.unsent.start(this.me.id);
+    if (this.me) this.notifier.identify(this.me.id);
+    if (this.me) this.spaceKey ??= new SpaceKeySetting(this.me.id);
     this.changed();
-  }
-
-  private identified(me: Me): void {
-    void this.keys.start(me);
-    void this.unsent.start(me.id);
-    this.notifier.identify(me.id);
-    this.spaceKey ??= new SpaceKeySetting(me.id);
   }
 
   private identifyLater(): void {
@@ -400,9 +394,4 @@ export class Hub extends Emitter {
     this.current?.connected();
     this.unsent.outbox.wake();
   }
-}
-
-/** Nothing is kept of guests: their links are opened in browsers of others. */
-async function keptOf(person: string | null): Promise<KeptStore | null> {
-  return person === null ? null : (await import("./kept-store")).IndexedKeptStore.open(person);
 }

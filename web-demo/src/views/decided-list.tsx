@@ -17,7 +17,7 @@ export function DecidedList({ hub, openId }: DecidedListProps): VNode {
   const { feed } = useStore(hub);
   const items = feed.visible(openId);
   // What is read follows the list: new answers, further rows, keys that are here now.
-  const state = items.map(({ session }) => `${session.id} ${session.lastSeq}`).join() + (hub.keys.sealing !== null);
+  const state = decisions.stateOf(items);
   useEffect(() => void decisions.look(items), [state]);
   useEffect(() => () => decisions.leave(), []);
   const found = decisions.of(items);

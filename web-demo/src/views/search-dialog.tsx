@@ -14,6 +14,7 @@ import type { PageDialogProps } from "./page-dialogs";
 const COMBOBOX: object = { role: "combobox" };
 
 export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
+  useStore(hub);
   useStore(hub.feed);
   const [query, setQuery] = useState("");
   const [active, setActive] = useState(0);
@@ -34,16 +35,15 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
     list.current?.children[chosen]?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
 
+  const state = onlyDecisions ? decisions.stateOf(items) : "";
+  useEffect(() => {
+    if (onlyDecisions) void decisions.look(items);
+  }, [state]);
+
   const showDecisions = (): void => {
     setOnlyDecisions(!onlyDecisions);
     setActive(0);
-    if (!onlyDecisions) void decisions.look(items);
     input.current?.focus();
-  };
-
-  const loadMore = async (): Promise<void> => {
-    await hub.feed.loadMore();
-    if (onlyDecisions) void decisions.look(hub.feed.items);
   };
 
   const open = (hit: Hit | undefined): void => {
@@ -109,7 +109,7 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
         {left > 0 ? `Looking in ${left} more conversations… ` : hits.length === 0 && "Nothing found. "}
         {reach(items.length, total, onlyDecisions)}{" "}
         {items.length < total && (
-          <button type="button" class="link" onClick={() => void loadMore()}>
+          <button type="button" class="link" onClick={() => void hub.feed.loadMore()}>
             Load more
           </button>
         )}

@@ -23,7 +23,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser test-firefox pictures chaos bench fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser test-firefox pictures chat-figures chaos bench fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release sdk clean
 
 help: ## List the targets
@@ -132,6 +132,9 @@ pictures: setup-test $(PAGE) $(SDK_PACKAGES) ## Take pictures of the chat's stat
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" node e2e/pictures.mjs "$(PICTURES)/documents"
 	cd web-demo && SHOTS="$(PICTURES)" $(NPM) run --silent e2e:mock
 	cd web-demo && SHOTS="$(PICTURES)" HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+
+chat-figures: setup-test $(PAGE) ## Measure the chat: starts, sizes, long conversations and lists, keys, memory; REPEAT=5
+	@cd web-demo && REPEAT=$(or $(REPEAT),5) node e2e/figures/run.mjs
 
 test-firefox: $(PAGE) $(SDK_PACKAGES) ## Test the main stories of the chat in Firefox
 	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub in debug/.

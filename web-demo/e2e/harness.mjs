@@ -26,8 +26,9 @@ export const withoutWorkers = isFirefox ? "allow" : "block";
 
 const browsers = [];
 
-export async function launch() {
-  const browser = await (isFirefox ? launchFirefox() : launchChromium());
+/** `args`: further ones of Chromium. */
+export async function launch(args = []) {
+  const browser = await (isFirefox ? launchFirefox() : launchChromium(args));
   browsers.push(browser);
   return browser;
 }
@@ -66,11 +67,11 @@ async function launchFirefox() {
   });
 }
 
-function launchChromium() {
+function launchChromium(further) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
-    args: ARGS,
+    args: [...ARGS, ...further],
     handleSIGINT: false,
     handleSIGTERM: false,
     handleSIGHUP: false,

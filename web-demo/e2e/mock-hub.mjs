@@ -236,13 +236,13 @@ export class MockHub {
     return { type: "Human", id: this.me.id, name: this.me.name };
   }
 
-  /** As the hub sorts it: open requests by priority and deadline, then the latest activity. */
+  /** As the hub sorts it: open requests by priority and deadline, then the latest activity, then the id. */
   feed(url) {
     const [number, size] = ["page", "pageSize"].map((name) => Number(url.searchParams.get(name)));
     const rank = ({ pendingCount, highestPriority }) => (pendingCount > 0 ? 1 + ["Low", "Medium", "High", "Urgent"].indexOf(highestPriority) : 0);
     const when = ({ nextDeadlineAt }) => nextDeadlineAt ?? "~";
     const items = [...this.sessions.values()].map((held) => this.feedItem(held));
-    items.sort((a, b) => rank(b) - rank(a) || (when(a) < when(b) ? -1 : when(a) > when(b) ? 1 : 0) || (a.session.updatedAt < b.session.updatedAt ? 1 : -1));
+    items.sort((a, b) => rank(b) - rank(a) || order(when(a), when(b)) || order(b.session.updatedAt, a.session.updatedAt) || order(b.session.id, a.session.id));
     return { data: items.slice((number - 1) * size, number * size), total: items.length, page: number, pageSize: size };
   }
 
@@ -256,6 +256,10 @@ export class MockHub {
       lastMessage: messages.at(-1) ?? null,
     };
   }
+}
+
+function order(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function page(data) {

@@ -27,7 +27,7 @@ function decisionsOf(messages: Record<string, Message[] | Error>) {
     },
   };
   let now = 0;
-  const decisions = new Decisions({ rest, keys, me: { id: "me" }, isMe: (id: string | null) => id === "me" } as never, () => now);
+  const decisions = new Decisions({ rest, keys, me: { id: "me" }, isMe: (id: string | null) => id === "me", noteSealed: async () => undefined } as never, () => now);
   return { decisions, reads, keys, pass: (ms: number) => void (now += ms) };
 }
 

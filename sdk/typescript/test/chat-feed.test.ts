@@ -7,6 +7,8 @@ import { created, event, message, settle } from "./fakes.js";
 
 let hub: FeedItem[];
 let reads: number[];
+/** The size of each page that was read. */
+let sizes: number[];
 let feed: Feed;
 
 const at = (minute: number): string => `2026-03-25T10:${String(minute % 60).padStart(2, "0")}:${String(Math.floor(minute / 60)).padStart(2, "0")}.000Z`;
@@ -31,11 +33,13 @@ function frame(id: string, type: string, pendingCount: number, seq = 6): void {
 beforeEach(() => {
   vi.useFakeTimers();
   reads = [];
+  sizes = [];
   // 120 conversations with a request (17 of them with two), 400 without.
   hub = Array.from({ length: 520 }, (_, i) => row(`s${i}`, { pendingCount: i < 17 ? 2 : i < 120 ? 1 : 0 }));
   feed = new Feed({
     feed: async (page: number, pageSize = 50) => {
       reads.push(page);
+      sizes.push(pageSize);
       return { data: hub.slice((page - 1) * pageSize, page * pageSize), total: hub.length, page, pageSize };
     },
   });
@@ -58,11 +62,14 @@ test("requests are counted over all conversations, while fifty are shown", async
   expect(feed.pendingTotal).toBe(140);
 });
 
-test("ten events of a burst cause two readings of one page, with all ten pages loaded", async () => {
+test("ten events of a burst cause few readings of small pages, with all rows loaded", async () => {
+  byTime();
   await feed.refresh();
   for (let i = 0; i < 10; i += 1) await feed.loadMore();
-  expect(feed.visible(null)).toHaveLength(520);
+  expect(feed.items).toHaveLength(520);
+  feed.look([{ from: 110, to: 140 }]);
   reads.length = 0;
+  sizes.length = 0;
   for (let i = 0; i < 10; i += 1) {
     frame(`s${200 + i}`, "message.created", 0);
     await vi.advanceTimersByTimeAsync(500);
@@ -70,7 +77,7 @@ test("ten events of a burst cause two readings of one page, with all ten pages l
   expect(reads.length).toBeLessThanOrEqual(3);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(reads.length).toBeLessThanOrEqual(4);
-  expect(new Set(reads)).toEqual(new Set([3]));
+  expect([new Set(reads), new Set(sizes)]).toEqual([new Set([13]), new Set([10])]);
   expect(feed.items[120]?.session.lastSeq).toBe(6);
 });
 
@@ -134,4 +141,69 @@ test("a row names its open request: the last message, or the newest question bef
   expect(ranges).toHaveLength(1);
   // A remark follows the question; it stays the one.
   expect(requests.of({ ...simple, lastMessage: message(10) })?.id).toBe("m9");
+});
+
+/** The same, in the order of the hub: each row has its own time. */
+function byTime(): void {
+  hub = hub.map((one, i) => ({ ...one, session: { ...one.session, updatedAt: new Date(Date.UTC(2026, 2, 25, 9) - i * 1_000).toISOString() } }));
+}
+
+test("only what is looked at is read: any place of the list, without the pages before it", async () => {
+  byTime();
+  await feed.refresh();
+  reads.length = 0;
+  feed.look([{ from: 300, to: 330 }]);
+  await settle();
+  expect([reads, feed.items.length]).toEqual([[7], 200]);
+  expect(feed.visible(null).map(({ session }) => session.id)).toEqual(hub.slice(300, 330).map(({ session }) => session.id));
+  expect([149, 150, 199].map((index) => feed.placeAt(index))).toEqual([149, 300, 349]);
+});
+
+test("an event out of view is not read, and moves its row; one in view costs one small page", async () => {
+  byTime();
+  await feed.refresh();
+  feed.look([{ from: 0, to: 30 }]);
+  reads.length = 0;
+  sizes.length = 0;
+  frame("s400", "message.created", 0);
+  frame("s130", "message.created", 0);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([reads, feed.items.length]).toEqual([[], 150]);
+  expect([feed.items[120]?.session.id, feed.placeAt(120), feed.placeAt(121)]).toEqual(["s130", 120, 122]);
+  frame("s3", "message.created", 2, 7);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([reads.length, sizes[0]]).toEqual([1, 10]);
+});
+
+test("a conversation far down that asks comes to where it belongs, by one small page", async () => {
+  byTime();
+  await feed.refresh();
+  feed.look([{ from: 0, to: 30 }]);
+  reads.length = 0;
+  sizes.length = 0;
+  frame("s480", "message.created", 1);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([reads, sizes]).toEqual([[1], [10]]);
+  expect([feed.items[0]?.session.id, feed.placeAt(0), feed.total]).toEqual(["s480", 0, 520]);
+});
+
+test("after a break what is shown is read again, and what is gone leaves the list", async () => {
+  byTime();
+  await feed.refresh();
+  feed.look([{ from: 300, to: 330 }]);
+  await settle();
+  hub = hub.filter(({ session }) => session.id !== "s310" && session.id !== "s5");
+  await feed.refresh();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([feed.row("s310"), feed.row("s5"), feed.total, feed.pendingSessions]).toEqual([undefined, undefined, 518, 119]);
+  expect(feed.placeAt(feed.items.findIndex(({ session }) => session.id === "s311"))).toBe(hub.findIndex(({ session }) => session.id === "s311"));
+});
+
+test("a hub whose pages contradict themselves is not asked without end", async () => {
+  hub = Array.from({ length: 520 }, (_, i) => row(`s${i}`, { session: { ...row(`s${i}`).session, updatedAt: at(i) } }));
+  await feed.refresh();
+  reads.length = 0;
+  feed.look([{ from: 0, to: 200 }]);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(reads.length).toBeLessThan(60);
 });

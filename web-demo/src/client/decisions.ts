@@ -34,6 +34,13 @@ export interface DecisionsOptions {
   /** Null until it is known. */
   me: { id: string } | null;
   isMe: (id: string | null) => boolean;
+  /** Before it is known whether a conversation is encrypted, nothing in clear counts. */
+  noteSealed: (rows: readonly FeedItem[]) => Promise<void>;
+}
+
+/** Those with the latest activity. */
+export function latest(items: readonly FeedItem[], count: number): FeedItem[] {
+  return [...items].sort((a, b) => (a.session.updatedAt < b.session.updatedAt ? 1 : -1)).slice(0, count);
 }
 
 /** Events of a conversation that are read. */
@@ -122,13 +129,14 @@ export class Decisions extends Emitter {
     return items.map((item) => `${item.session.id} ${this.keyOf(item)}`).join();
   }
 
-  /** With other keys, other messages open; before it is known whether it is encrypted, nothing in clear counts. */
+  /** With other keys, other messages open. */
   private keyOf({ session }: FeedItem): string {
     const { keys, me } = this.options;
     return [session.lastSeq, keys.sealing !== null, isUnchecked(session.id), me?.id].join(" ");
   }
 
   private async readOne(item: FeedItem): Promise<void> {
+    await this.options.noteSealed([item]);
     const key = this.keyOf(item);
     let decisions: Decision[] = [];
     try {

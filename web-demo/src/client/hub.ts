@@ -304,8 +304,13 @@ export class Hub extends Emitter {
   private sealingChanged(sealing: Sealing | null): void {
     this.current?.useSealing(sealing);
     this.unsent.outbox.wake();
-    void this.openRows(this.feed.visible(this.current?.id ?? null));
+    void this.openRows(this.rowsToOpen());
     this.changed();
+  }
+
+  /** The loaded rows, those that are shown first: the search finds all of them. */
+  private rowsToOpen(): FeedItem[] {
+    return [...new Set([...this.feed.visible(this.current?.id ?? null), ...this.feed.items])];
   }
 
   /** The open conversation is in the list, wherever the hub's pages have it. */
@@ -321,7 +326,7 @@ export class Hub extends Emitter {
     this.includeCurrent();
     const rows = this.feed.visible(this.current?.id ?? null);
     this.requests.want(rows.filter(({ pendingCount }) => pendingCount > 0).slice(0, NAMED_ROWS));
-    void this.openRows(rows);
+    void this.openRows(this.rowsToOpen());
     this.changed();
   }
 
@@ -368,7 +373,7 @@ export class Hub extends Emitter {
   }
 
   /** Which conversations of the list are encrypted: by what the hub says now, or ever said. */
-  private async noteSealed(rows: readonly FeedItem[]): Promise<void> {
+  async noteSealed(rows: readonly FeedItem[]): Promise<void> {
     const fresh = rows.filter(({ session, lastMessage }) => {
       const isSealed = [session.encryptedTitle, lastMessage?.encryptedContent].some(isSealedByScheme);
       if (isSealed) noteSealedSession(session.id);

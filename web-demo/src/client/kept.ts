@@ -144,6 +144,6 @@ export async function keptOf(person: string | null): Promise<KeptStore | null> {
 
 /** The row that a path belongs to; null: its reply is not kept. Backups of keys, sign-ins and tokens never are. */
 function rowOf(path: string): string | null {
-  if (/^\/v1\/human\/(me$|agents(\?|$)|feed\?page=1&)/.test(path)) return LIST;
+  if (/^\/v1\/human\/(me$|agents(\?|$)|feed\?page=1&pageSize=50$)/.test(path)) return LIST;
   return /^\/v1\/human\/sessions\/([\w-]+)(\/participants|\/keys)?(\?|$)/.exec(path)?.[1] ?? null;
 }

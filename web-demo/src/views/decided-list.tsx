@@ -1,27 +1,35 @@
 // In place of the list of conversations: what was decided in them, the newest first, by days.
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { sessionTitle } from "@hiloop/sdk/chat";
-import type { Decision } from "../client/decisions";
+import { type Decision, latest } from "../client/decisions";
 import type { Hub } from "../client/hub";
 import { clock, dayOf, fullTime } from "./format";
 import { useStore } from "./hooks";
 
+/** Conversations that are looked through at first, and with each further press. */
+const STEP = 50;
+
 export interface DecidedListProps {
   hub: Hub;
-  openId: string | null;
 }
 
-export function DecidedList({ hub, openId }: DecidedListProps): VNode {
+export function DecidedList({ hub }: DecidedListProps): VNode {
   const decisions = useStore(hub.decisions);
   const { feed } = useStore(hub);
-  const items = feed.visible(openId);
+  const [count, setCount] = useState(STEP);
+  const items = latest(feed.items, count);
   // What is read follows the list: new answers, further rows, keys that are here now.
   const state = decisions.stateOf(items);
   useEffect(() => void decisions.look(items), [state]);
   useEffect(() => () => decisions.leave(), []);
   const found = decisions.of(items);
   const titles = new Map(items.map(({ session, lastMessage }) => [session.id, sessionTitle(session, { agents: hub.agents, lastMessage })]));
+
+  const further = (): void => {
+    setCount(count + STEP);
+    if (feed.items.length < count + STEP && feed.hasMore) void feed.loadMore();
+  };
 
   return (
     <nav class="feed" data-testid="decided" aria-label="Decisions" aria-busy={decisions.left > 0}>
@@ -38,8 +46,8 @@ export function DecidedList({ hub, openId }: DecidedListProps): VNode {
           </ul>
         </section>
       ))}
-      {feed.hasMore && (
-        <button type="button" class="button quiet" data-testid="decided-more" onClick={() => void feed.loadMore()}>
+      {count < feed.total && (
+        <button type="button" class="button quiet" data-testid="decided-more" onClick={further}>
           Look further
         </button>
       )}

@@ -1,22 +1,15 @@
-// The side: whose page it is, a new conversation, search, and the list of conversations.
+// The side: a new conversation, search, filters, the list of conversations, and whose page it is.
 import type { VNode } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
-import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
 import { Avatar } from "./avatar";
 import { DecidedListLater } from "./decided-list-later";
-import { FeedFilter, type FeedView, type Filter, NOTHING, passes } from "./feed-filter";
-import { FeedRow } from "./feed-row";
-import { useNow } from "./hooks";
+import { FeedFilter, type FeedView } from "./feed-filter";
+import { FeedList } from "./feed-list";
 import { IconButton } from "./icon-button";
 import { AccountIcon, AdminIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
-import { useKeptRowFocus } from "./keep-row-focus";
 import type { DialogName } from "./page-dialogs";
-import { usePressedRow } from "./pressed-row";
-import { RowAnswer } from "./row-answer";
-import { useRowPlaces } from "./steady-rows";
-import { UnsentProvider } from "./unsent-context";
 
 interface Props {
   app: AppState;
@@ -45,7 +38,7 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
         </IconButton>
       </div>
       <FeedFilter filter={filter} waiting={feed.pendingTotal} onFilter={setFilter} />
-      {filter === "decided" ? <DecidedListLater hub={hub} openId={openId} /> : <ConversationList hub={hub} openId={openId} filter={filter} onNew={creating} />}
+      {filter === "decided" ? <DecidedListLater hub={hub} /> : <FeedList hub={hub} filter={filter} openId={openId} onNew={creating} />}
       <div class="feed-footer">
         <Avatar name={name || "?"} online={hub.socket.state === "online"} />
         <span class="who" data-testid="who" title={me?.email ?? undefined}>
@@ -67,82 +60,5 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
         </IconButton>
       </div>
     </div>
-  );
-}
-
-interface ListProps {
-  hub: Hub;
-  openId: string | null;
-  filter: Filter;
-  onNew: () => void;
-}
-
-function ConversationList({ hub, openId, filter, onNew }: ListProps): VNode {
-  const list = useRef<HTMLElement>(null);
-  useKeptRowFocus(list);
-  useRowPlaces(list);
-  usePressedRow(list);
-  const { feed } = hub;
-  // The open one stays in the list, whatever the filter.
-  const rows = feed.visible(openId).filter((item) => passes(item, filter) || item.session.id === openId);
-  const waiting = rows.filter((item) => item.pendingCount > 0);
-  const others = rows.filter((item) => item.pendingCount === 0);
-  return (
-    <nav class="feed" ref={list} data-testid="feed" aria-label="Conversations">
-      {feed.error && <p class="form-error">{feed.error}</p>}
-      {!feed.loaded && !feed.error && <p class="hint">Loading…</p>}
-      {feed.loaded && rows.length === 0 && (
-        <div class="feed-empty">
-          <p data-testid="feed-empty">{NOTHING[filter]}</p>
-          {filter === "all" && (
-            <button type="button" class="button secondary" onClick={onNew}>
-              Start one
-            </button>
-          )}
-        </div>
-      )}
-      <UnsentProvider value={hub.unsent}>
-        <Group title="Waiting for you" items={waiting} hub={hub} openId={openId} />
-        <Group title={waiting.length > 0 ? "Everything else" : ""} items={others} hub={hub} openId={openId} />
-      </UnsentProvider>
-      {feed.hasMore && (
-        <button type="button" class="button quiet" data-testid="show-more" onClick={() => void feed.loadMore()}>
-          {filter === "all" ? "Show more" : "Look further"}
-        </button>
-      )}
-    </nav>
-  );
-}
-
-interface GroupProps {
-  title: string;
-  items: FeedItem[];
-  hub: Hub;
-  openId: string | null;
-}
-
-function Group({ title, items, hub, openId }: GroupProps): VNode | null {
-  const now = useNow(1_000, items.some((item) => item.nextDeadlineAt !== null));
-  if (items.length === 0) return null;
-  return (
-    <section aria-label={title || "Conversations"}>
-      {title && <h2>{title}</h2>}
-      <ul>
-        {items.map((item) => (
-          <FeedRow
-            key={item.session.id}
-            item={item}
-            request={hub.requests.of(item) ?? null}
-            agents={hub.agents}
-            isMe={(id) => hub.isMe(id)}
-            open={item.session.id === openId}
-            now={now}
-            onWanted={(messageId, byKey) => hub.want({ sessionId: item.session.id, messageId, focus: byKey })}
-          >
-            {item.session.id !== openId && <RowAnswer hub={hub} item={item} request={hub.requests.of(item) ?? null} />}
-          </FeedRow>
-        ))}
-      </ul>
-    </section>
   );
 }

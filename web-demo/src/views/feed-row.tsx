@@ -13,19 +13,22 @@ interface Props {
   isMe: (id: string | null) => boolean;
   open: boolean;
   now: number;
+  /** Where it stands in its group, and how many there are, drawn or not; -1: nobody knows. */
+  position: number;
+  size: number;
   /** It was opened while something waits in it; `byKey`: without a pointer. */
   onWanted: (messageId: string | null, byKey: boolean) => void;
   /** Beside the link, not in it: what answers its request. */
   children?: ComponentChildren;
 }
 
-export function FeedRow({ item, request, agents, isMe, open, now, onWanted, children }: Props): VNode {
+export function FeedRow({ item, request, agents, isMe, open, now, position, size, onWanted, children }: Props): VNode {
   const { session, lastMessage, pendingCount, unreadCount, highestPriority, nextDeadlineAt } = item;
   const title = sessionTitle(session, { agents, lastMessage });
   const agent = agentOf(item, agents, title);
   const urgent = highestPriority === "High" || highestPriority === "Urgent";
   return (
-    <li>
+    <li data-row={session.id} aria-posinset={position} aria-setsize={size}>
       <a
         class={`feed-item ${unreadCount > 0 ? "unread" : ""} ${session.status !== "Active" ? "closed" : ""}`}
         href={`#/s/${session.id}`}

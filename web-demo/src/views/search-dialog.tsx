@@ -3,6 +3,7 @@ import type { TargetedKeyboardEvent, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { authorName, authorOf, isUnproven, type Message, sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
+import { latest } from "../client/decisions";
 import { type Hit, search, type SearchRow } from "../client/search";
 import { lineOf, verdictOf, whenOf } from "../client/verdict";
 import { Dialog } from "./dialog";
@@ -12,6 +13,9 @@ import type { PageDialogProps } from "./page-dialogs";
 
 /** Its list is the one below, not a `datalist`. */
 const COMBOBOX: object = { role: "combobox" };
+
+/** Conversations whose decisions are read for the search. */
+const LOOKED = 100;
 
 export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
   useStore(hub);
@@ -35,9 +39,10 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
     list.current?.children[chosen]?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
 
-  const state = onlyDecisions ? decisions.stateOf(items) : "";
+  const looked = onlyDecisions ? latest(items, LOOKED) : [];
+  const state = decisions.stateOf(looked);
   useEffect(() => {
-    if (onlyDecisions) void decisions.look(items);
+    if (onlyDecisions) void decisions.look(looked);
   }, [state]);
 
   const showDecisions = (): void => {
@@ -108,7 +113,7 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
       <p class="search-reach" role="status" data-testid="search-reach">
         {left > 0 ? `Looking in ${left} more conversations… ` : hits.length === 0 && "Nothing found. "}
         {reach(items.length, total, onlyDecisions)}{" "}
-        {items.length < total && (
+        {items.length < total && !onlyDecisions && (
           <button type="button" class="link" onClick={() => void hub.feed.loadMore()}>
             Load more
           </button>
@@ -119,8 +124,8 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
 }
 
 function reach(count: number, total: number, onlyDecisions: boolean): string {
-  if (count < total) return `Searched ${count} of ${total} conversations, ${onlyDecisions ? "the last 200 events of each" : "and the messages opened in this tab"}.`;
-  if (onlyDecisions) return "Of each conversation the last 200 events are searched, and what was opened in this tab.";
+  if (onlyDecisions) return `Of the last ${Math.min(count, LOOKED)} conversations the last 200 events are searched, and what was opened in this tab.`;
+  if (count < total) return `Searched ${count} of ${total} conversations, and the messages opened in this tab.`;
   return "Of conversations that were not opened in this tab, titles and last messages are searched.";
 }
 

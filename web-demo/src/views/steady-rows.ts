@@ -4,8 +4,17 @@ import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 
 const STEADY_MS = 500;
+/** Parts of pixels, of which there are several on some screens. */
+const TOLERANCE_PX = 2;
 
 const places = new WeakMap<Element, { top: number; since: number }>();
+
+/** By how much lists were scrolled by the page itself, so that rows stay where they are. */
+const shifts = new WeakMap<Element, number>();
+
+export function noteShift(list: Element, distance: number): void {
+  shifts.set(list, (shifts.get(list) ?? 0) + distance);
+}
 
 /** Notes where the rows with buttons are, whenever that may have changed. Scrolling is the person's own doing. */
 export function useRowPlaces(list: RefObject<HTMLElement | null>): void {
@@ -17,8 +26,8 @@ export function useRowPlaces(list: RefObject<HTMLElement | null>): void {
       frame = null;
       const now = performance.now();
       for (const one of box.querySelectorAll("[data-testid=row-answer]")) {
-        const top = Math.round(one.getBoundingClientRect().top + box.scrollTop);
-        if (places.get(one)?.top !== top) places.set(one, { top, since: now });
+        const top = one.getBoundingClientRect().top + box.scrollTop - (shifts.get(box) ?? 0);
+        if (!(Math.abs((places.get(one)?.top ?? NaN) - top) < TOLERANCE_PX)) places.set(one, { top, since: now });
       }
     };
     const soon = (): void => void (frame ??= requestAnimationFrame(measure));

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Message, preview, sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
+import { step } from "./feed-steps";
 import { isInSight } from "./jump";
 import type { DialogName } from "./page-dialogs";
 import { openRequests } from "./request-card";
@@ -76,28 +77,6 @@ function isField(target: HTMLElement | null): boolean {
 
 function visibleRows(): HTMLElement[] {
   return [...document.querySelectorAll<HTMLElement>("[data-testid=feed-item]")].filter((row) => row.offsetParent !== null);
-}
-
-/** The row that the keys chose last, and its place then. */
-let place: { id: string | undefined; index: number } | null = null;
-
-function step(by: number): void {
-  const rows = visibleRows();
-  const index = Math.max(0, Math.min(rows.length - 1, nextIndex(rows, by)));
-  const next = rows[index];
-  if (!next) return;
-  place = { id: next.dataset.sessionId, index };
-  next.focus();
-}
-
-function nextIndex(rows: readonly HTMLElement[], by: number): number {
-  const focused = rows.indexOf(focusedRow() as HTMLElement);
-  if (focused >= 0) return focused + by;
-  const open = rows.findIndex((row) => row.getAttribute("aria-current") === "page");
-  if (open < 0) return 0;
-  // Its request was answered, so it moved down: the next one stands where it was.
-  const hasMoved = place !== null && place.id === rows[open]?.dataset.sessionId && open > place.index;
-  return hasMoved ? place!.index + (by > 0 ? 0 : by) : open + by;
 }
 
 function leaveComposer(): void {

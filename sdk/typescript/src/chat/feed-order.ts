@@ -5,6 +5,11 @@ const RANK: Readonly<Record<Priority, number>> = { Low: 0, Medium: 1, High: 2, U
 
 /** Open requests first (priority, then the nearest deadline), then the latest activity. */
 export function byNeed(a: FeedItem, b: FeedItem): number {
+  return compareNeed(a, b) || compare(b.session.id, a.session.id);
+}
+
+/** The same, with 0 for rows whose order is a matter of their ids. */
+export function compareNeed(a: FeedItem, b: FeedItem): number {
   const [open, other] = [a.pendingCount > 0, b.pendingCount > 0];
   if (open !== other) return open ? -1 : 1;
   if (open) {
@@ -13,7 +18,7 @@ export function byNeed(a: FeedItem, b: FeedItem): number {
     const byDeadline = compare(a.nextDeadlineAt ?? "~", b.nextDeadlineAt ?? "~");
     if (byDeadline !== 0) return byDeadline;
   }
-  return compare(b.session.updatedAt, a.session.updatedAt) || compare(b.session.id, a.session.id);
+  return compare(b.session.updatedAt, a.session.updatedAt);
 }
 
 /** The row of a conversation that no page has brought yet. */
@@ -36,4 +41,23 @@ function rankOf({ highestPriority }: FeedItem): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The index of the first row that comes after an item among sorted ones; `orSame`: the item itself if it is there. */
+export function firstAfter(items: readonly FeedItem[], item: FeedItem, orSame = false): number {
+  return firstWhere(items.length, (i) => {
+    const order = byNeed(items[i] as FeedItem, item);
+    return orSame ? order >= 0 : order > 0;
+  });
+}
+
+/** The first index for which a condition holds that holds for all after it. */
+export function firstWhere(count: number, holds: (index: number) => boolean): number {
+  let [from, to] = [0, count];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (holds(middle)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }

@@ -1,45 +1,58 @@
-// The list of conversations. Frames of the socket keep counts and order; what they don't carry is read from the pages
-// that hold the changed rows, at most every few seconds.
+// The list of conversations. Frames of the socket keep counts and order; what they don't carry is read, for the rows
+// that a view shows, in pages of the hub's order.
 import { Emitter } from "../emitter.js";
 import { isTransient, messageOf, NetworkError } from "../errors.js";
-import type { FeedItem, Frame, Page } from "../types.js";
-import { byNeed, rowOf } from "./feed-order.js";
+import type { FeedItem, Frame } from "../types.js";
+import { rowOf } from "./feed-order.js";
+import { FeedPlaces } from "./feed-places.js";
 import type { Rest } from "./rest.js";
 
 /** After the first event of a burst, and between two readings during one. */
 const SOON_MS = 400;
 const GAP_MS = 3_000;
+/** The same page is not read again sooner. */
+const AGAIN_MS = 1_500;
 
 export const FEED_PAGE = 50;
+/** For single rows, and for looking through many. */
+const SMALL_PAGE = 10;
+const LARGE_PAGE = 100;
 /** Pages that are read for open requests alone: beyond them the counts are a lower bound. */
 const MAX_PAGES = 40;
 
 const WITH_CONTENT = /^(session\.(created|updated|closed)|message\.(created|completed|cancelled|expired)|participant\.added)$/;
 
+/** Places of the list, `to` excluded. */
+export interface Stretch {
+  from: number;
+  to: number;
+}
+
 export class Feed extends Emitter {
-  /** Sorted by need. */
-  items: FeedItem[] = [];
-  total = 0;
   loaded = false;
   error: string | null = null;
-  /** How many rows the person has asked to see. */
-  shown = FEED_PAGE;
   /** Called with the row of a conversation in which somebody has asked something new. */
   onAsked: ((item: FeedItem) => void) | null = null;
 
-  private readonly rows = new Map<string, FeedItem>();
+  private readonly list = new FeedPlaces();
+  /** What a view shows, and whether it has to know of changes anywhere. */
+  private shown: readonly Stretch[] = [{ from: 0, to: FEED_PAGE }];
+  private followsAll = false;
+  private more = false;
   /** Open requests by conversation, those that are not loaded included. */
   private readonly pending = new Map<string, number>();
+  /** Rows that may have changed in a way that no frame has said. */
+  private readonly old = new Set<string>();
+  /** Rows whose frames told of content that they don't carry. */
   private readonly stale = new Set<string>();
   private readonly asked = new Set<string>();
-  /** Rows that no page has brought. */
-  private readonly included = new Set<string>();
-  /** With frames since the reading began, which may have overtaken its reply. */
+  /** With frames since the readings began, and since the last page was asked for: they may have overtaken its reply. */
   private readonly moved = new Set<string>();
-  /** Not found where they were looked for, nor anywhere else. */
-  private readonly absent = new Set<string>();
+  private readonly overtaking = new Set<string>();
   private readTimer: ReturnType<typeof setTimeout> | null = null;
   private lastRead = -Infinity;
+  /** When pages were read last: what a page doesn't bring isn't asked for again and again. */
+  private readonly readAt = new Map<string, number>();
   private running = false;
   private again = false;
   private full = true;
@@ -49,6 +62,16 @@ export class Feed extends Emitter {
 
   constructor(private readonly rest: Pick<Rest, "feed">) {
     super();
+  }
+
+  /** The loaded rows, sorted by need. Another array after each change. */
+  get items(): readonly FeedItem[] {
+    return this.list.items;
+  }
+
+  /** Of all conversations, loaded or not. */
+  get total(): number {
+    return this.list.total;
   }
 
   /** Open requests of all conversations, shown or not. */
@@ -64,28 +87,47 @@ export class Feed extends Emitter {
   }
 
   get hasMore(): boolean {
-    return Math.min(this.shown, this.items.length) < this.total;
+    return this.items.length < this.total;
   }
 
-  /** The rows to show: the first ones, and the open conversation wherever it stands. */
+  /** Whether a reading is under way. */
+  get isReading(): boolean {
+    return this.running;
+  }
+
+  /** The place in the whole list of a loaded row, by its index in `items`. */
+  placeAt(index: number): number {
+    return this.list.placeAt(index);
+  }
+
+  /** The loaded rows of what is shown, and the open conversation wherever it stands. */
   visible(openId: string | null): FeedItem[] {
-    const first = this.items.slice(0, this.shown);
-    if (openId === null || first.some(({ session }) => session.id === openId)) return first;
-    const open = this.rows.get(openId);
-    return open ? [...first, open] : first;
+    const shown = this.items.filter((_, i) => this.shown.some(({ from, to }) => this.placeAt(i) >= from && this.placeAt(i) < to));
+    const open = openId === null ? undefined : this.row(openId);
+    return open && !shown.includes(open) ? [...shown, open] : shown;
   }
 
   row(sessionId: string): FeedItem | undefined {
-    return this.rows.get(sessionId);
+    return this.list.row(sessionId);
+  }
+
+  /** What a view shows now: it is read, and kept up to date. `followsAll`: so is everything else that changes. */
+  look(shown: readonly Stretch[], followsAll = false): void {
+    const isOther = followsAll !== this.followsAll || JSON.stringify(shown) !== JSON.stringify(this.shown);
+    [this.shown, this.followsAll] = [shown, followsAll];
+    if (!isOther) return;
+    this.changed();
+    if (!this.loaded || this.running) return;
+    // What frames have told of is read with the next planned reading.
+    if (this.missing(false)) void this.readPages();
+    else if (this.missing()) this.plan();
   }
 
   /** A conversation that was made or opened here: it is in the list before a page brings it. */
   include(...row: Parameters<typeof rowOf>): void {
     const item = rowOf(...row);
-    if (this.rows.has(item.session.id) || item.session.status === "Archived") return;
-    this.included.add(item.session.id);
+    if (this.row(item.session.id) || item.session.status === "Archived") return;
     this.take(item);
-    this.sort();
     this.changed();
   }
 
@@ -93,6 +135,7 @@ export class Feed extends Emitter {
     const id = String(frame.sessionId);
     const type = String(frame.event);
     this.moved.add(id);
+    this.overtaking.add(id);
     if (type === "session.archived") this.drop(id);
     else this.applyFrame(id, type, frame);
     this.changed();
@@ -100,26 +143,25 @@ export class Feed extends Emitter {
 
   readUpTo(sessionId: string, seq: number): void {
     this.read.set(sessionId, Math.max(seq, this.read.get(sessionId) ?? 0));
-    const row = this.rows.get(sessionId);
+    const row = this.row(sessionId);
     if (!row || row.unreadCount === 0) return;
-    this.rows.set(sessionId, this.withoutRead(row));
-    this.sort();
+    this.list.put(this.withoutRead(row));
     this.changed();
   }
 
-  /** Reads all shown pages again: what other windows have read, and what no frame has said. */
+  /** Reads again what is shown: what other windows have read, and what no frame has said. */
   refreshSoon(): void {
     this.full = true;
     this.plan();
   }
 
+  /** Reads the first rows that are not loaded. */
   async loadMore(): Promise<void> {
-    this.shown += FEED_PAGE;
-    this.changed();
-    if (this.items.length < Math.min(this.shown, this.total)) await this.refresh();
+    this.more = true;
+    if (!this.running) await this.readPages();
   }
 
-  /** Reads the pages that are shown and those with open requests. */
+  /** Reads the rows that are shown and those with open requests. */
   async refresh(): Promise<void> {
     this.full = true;
     await this.readPages();
@@ -135,16 +177,22 @@ export class Feed extends Emitter {
     const before = this.pending.get(id) ?? 0;
     if (Number.isFinite(count)) this.setPending(id, count);
     if (type === "message.created" && count > before) this.asked.add(id);
-    const row = this.rows.get(id);
+    const row = this.row(id);
     if (row) {
       const session = { ...row.session, lastSeq: Math.max(row.session.lastSeq, Number(frame.seq) || 0), updatedAt: String(frame.at ?? row.session.updatedAt) };
       const none = count === 0 ? { highestPriority: null, nextDeadlineAt: null } : {};
-      this.rows.set(id, { ...row, ...none, session, pendingCount: Number.isFinite(count) ? count : row.pendingCount });
-      this.sort();
+      this.list.put({ ...row, ...none, session, pendingCount: Number.isFinite(count) ? count : row.pendingCount });
     }
     if (!WITH_CONTENT.test(type)) return;
+    if (!row && this.loaded) this.list.makeRoom(this.placeOf(id, String(frame.at ?? "")), type === "session.created");
     this.stale.add(id);
     this.plan();
+  }
+
+  /** Where a row that is not loaded stands by now, as far as a frame tells. */
+  private placeOf(id: string, at: string): number {
+    const session = { id, updatedAt: at, pendingCount: this.pending.get(id) ?? 0 } as FeedItem["session"];
+    return this.list.placeFor(rowOf(session, null, []));
   }
 
   private plan(): void {
@@ -163,17 +211,17 @@ export class Feed extends Emitter {
     }
     this.running = true;
     this.lastRead = Date.now();
-    const [full, stale] = [this.full, new Set(this.stale)];
+    const full = this.full;
     this.full = false;
-    this.stale.clear();
     this.moved.clear();
     try {
       if (full) await this.readAll();
-      else await this.readRows(stale);
+      await this.readAsked();
+      await this.fill();
+      await this.readMore();
       this.error = null;
     } catch (error) {
       this.full ||= full;
-      for (const id of stale) this.stale.add(id);
       if (!(error instanceof NetworkError)) this.error = messageOf(error);
       // Out of reach: read again with the next connection. Busy: a little later.
       if (isTransient(error)) this.again = true;
@@ -186,76 +234,114 @@ export class Feed extends Emitter {
     this.plan();
   }
 
-  /** Every shown page, and further ones as long as they hold open requests. Rows that are gone are dropped. */
+  /** What is shown, and every page that holds open requests. */
   private async readAll(): Promise<void> {
+    for (const { session } of this.items) this.old.add(session.id);
     const found = new Set<string>();
-    let complete = false;
-    for (let page = 1; page <= MAX_PAGES && !complete; page += 1) {
-      const reply = await this.rest.feed(page, FEED_PAGE);
-      this.merge(reply, found);
-      const [last, end] = [reply.data.at(-1), page * reply.pageSize];
-      complete = !last || end >= reply.total;
-      if (last?.pendingCount === 0 && end >= this.shown) break;
+    let isComplete = false;
+    for (let page = 1; page <= MAX_PAGES && !isComplete; page += 1) {
+      const data = await this.readPage(page, FEED_PAGE);
+      for (const { session } of data) found.add(session.id);
+      isComplete = data.length < FEED_PAGE || page * FEED_PAGE >= this.total;
       if (!this.loaded) {
         this.loaded = true;
         this.changed();
       }
+      if (data.at(-1)?.pendingCount === 0) isComplete = true;
+      await this.fill();
     }
-    this.loaded = true;
-    const isGone = (id: string): boolean => !found.has(id) && !this.moved.has(id) && (complete || !this.included.has(id));
-    for (const id of [...this.rows.keys()]) if (isGone(id)) this.rows.delete(id);
-    for (const id of [...this.pending.keys()]) if (isGone(id)) this.pending.delete(id);
-    this.absent.clear();
-    this.sort();
+    if (!isComplete) return;
+    for (const id of [...this.pending.keys()]) if (!found.has(id) && !this.moved.has(id)) this.pending.delete(id);
   }
 
-  /** The pages on which changed rows stand by now. */
-  private async readRows(stale: ReadonlySet<string>): Promise<void> {
-    const found = new Set<string>();
-    for (const page of this.pagesOf(stale)) this.merge(await this.rest.feed(page, FEED_PAGE), found);
-    this.sort();
-    const missing = [...stale].filter((id) => !this.rows.has(id) && this.pending.has(id) && !this.absent.has(id));
-    if (missing.length === 0) return;
-    // An open request that stands further down than new ones usually do. Looked for once.
-    await this.readAll();
-    for (const id of missing) if (!this.rows.has(id)) this.absent.add(id);
+  /** New requests, shown or not: somebody is told of them. First where they should be, then further down. */
+  private async readAsked(): Promise<void> {
+    const missing = (): string[] => [...this.asked].filter((id) => this.pending.has(id) && (!this.row(id) || this.stale.has(id)));
+    for (const id of missing()) {
+      const row = this.row(id);
+      const place = (row && this.list.placeOf(id)) ?? this.placeOf(id, "~");
+      if (missing().includes(id)) await this.readPage(Math.floor(place / SMALL_PAGE) + 1, SMALL_PAGE);
+    }
+    if (missing().length > 0) await this.readPage(1, FEED_PAGE);
+    if (missing().length > 0) await this.readAll();
+    for (const id of missing()) this.asked.delete(id);
   }
 
-  private pagesOf(stale: ReadonlySet<string>): number[] {
-    const pages = new Set<number>();
-    for (const id of stale) {
-      const row = this.rows.get(id);
-      const at = row ? this.items.indexOf(row) : this.pending.has(id) ? 0 : this.pending.size;
-      // The counts of a row that nobody sees are known from its frames.
-      if (!row || at < this.shown || this.asked.has(id)) pages.add(Math.floor(at / FEED_PAGE) + 1);
+  /** What is shown and not loaded, or out of date, as long as that is so. */
+  private async fill(): Promise<void> {
+    for (let next = this.missing(); next && !this.disposed; next = this.missing()) {
+      await this.readPage(next.page, next.size);
+      this.changed();
     }
-    return [...pages].sort((a, b) => a - b);
+  }
+
+  private async readMore(): Promise<void> {
+    while (this.more && this.hasMore && !this.disposed) {
+      this.more = false;
+      await this.readPage(Math.floor(this.list.firstGap(0, this.total) / LARGE_PAGE) + 1, LARGE_PAGE);
+      this.changed();
+    }
+    this.more = false;
+  }
+
+  /** The next page to read: a small one where that is enough. */
+  private missing(withStale = true): { page: number; size: number } | null {
+    const places = this.missingPlaces(withStale);
+    let isLate = false;
+    for (const place of places) {
+      const page = Math.floor(place / FEED_PAGE);
+      const near = places.filter((one) => Math.floor(one / FEED_PAGE) === page);
+      const size = near.every((one) => Math.floor(one / SMALL_PAGE) === Math.floor(place / SMALL_PAGE)) ? SMALL_PAGE : FEED_PAGE;
+      const next = { page: Math.floor(place / size) + 1, size };
+      if (Date.now() - (this.readAt.get(`${next.page} ${size}`) ?? -Infinity) > AGAIN_MS) return next;
+      isLate = true;
+    }
+    // What a page did not bring: once more in a while.
+    if (isLate) this.plan();
+    return null;
+  }
+
+  private missingPlaces(withStale: boolean): number[] {
+    const places: number[] = [];
+    const stretches = this.followsAll ? [...this.shown, { from: this.pending.size, to: this.pending.size + this.stale.size }] : this.shown;
+    for (const { from, to } of stretches) {
+      for (let place = from; place < Math.min(to, this.total); place += 1) {
+        const id = this.list.at(place)?.session.id;
+        if (id === undefined || (withStale && this.stale.has(id)) || this.old.has(id)) places.push(place);
+      }
+    }
+    if (this.followsAll && withStale) for (const id of this.stale) places.push(...[this.list.placeOf(id) ?? []].flat());
+    return places;
+  }
+
+  private async readPage(page: number, size: number): Promise<readonly FeedItem[]> {
+    this.readAt.set(`${page} ${size}`, Date.now());
+    this.overtaking.clear();
+    const { data, total } = await this.rest.feed(page, size);
+    const rows = data.slice(0, size);
+    const seqs = new Map(rows.map(({ session }) => [session.id, session.lastSeq]));
+    const isOvertaken = (id: string): boolean => this.overtaking.has(id) && (seqs.get(id) ?? 0) < (this.row(id)?.session.lastSeq ?? 0);
+    const fresh = rows.filter(({ session }) => !isOvertaken(session.id));
+    this.list.page((page - 1) * size, { data: rows.map((item) => this.withoutRead(item)), total }, isOvertaken);
+    for (const { session, pendingCount } of fresh) {
+      this.setPending(session.id, pendingCount);
+      this.old.delete(session.id);
+      this.stale.delete(session.id);
+    }
+    return rows;
   }
 
   private reportAsked(): void {
     for (const id of [...this.asked]) {
-      const row = this.rows.get(id);
-      if (!row) continue;
+      const row = this.row(id);
+      if (!row || this.stale.has(id)) continue;
       this.asked.delete(id);
       if (row.pendingCount > 0) this.onAsked?.(row);
     }
   }
 
-  private merge(reply: Page<FeedItem>, found: Set<string>): void {
-    this.total = reply.total;
-    // The order may change between two pages: a session counts where it is found first.
-    for (const item of reply.data) {
-      if (found.has(item.session.id)) continue;
-      found.add(item.session.id);
-      const known = this.rows.get(item.session.id);
-      const isOvertaken = this.moved.has(item.session.id) && item.session.lastSeq < (known?.session.lastSeq ?? 0);
-      if (!isOvertaken) this.take(item);
-    }
-    this.sort();
-  }
-
   private take(item: FeedItem): void {
-    this.rows.set(item.session.id, this.withoutRead(item));
+    this.list.put(this.withoutRead(item));
     this.setPending(item.session.id, item.pendingCount);
   }
 
@@ -265,14 +351,10 @@ export class Feed extends Emitter {
   }
 
   private drop(id: string): void {
-    if (this.rows.delete(id)) this.total = Math.max(0, this.total - 1);
+    this.list.remove(id);
     this.pending.delete(id);
     this.stale.delete(id);
-    this.sort();
-  }
-
-  private sort(): void {
-    this.items = [...this.rows.values()].sort(byNeed);
+    this.old.delete(id);
   }
 
   private withoutRead(item: FeedItem): FeedItem {

@@ -14,7 +14,7 @@ export {
 } from "../socket.js";
 export type * from "../types.js";
 export { Admission, FOREIGN_EVENT } from "./admission.js";
-export { Feed } from "./feed.js";
+export { Feed, type Stretch } from "./feed.js";
 export { answerFromCard, type CardAnswer } from "./card-answer.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
 export { FeedRequests } from "./feed-requests.js";

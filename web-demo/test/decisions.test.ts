@@ -27,7 +27,9 @@ function decisionsOf(messages: Record<string, Message[] | Error>) {
     },
   };
   let now = 0;
-  const decisions = new Decisions({ rest, keys, me: { id: "me" }, isMe: (id: string | null) => id === "me", noteSealed: async () => undefined } as never, () => now);
+  // As the state of a signed-in person: what it is asked needs it.
+  const hub = { rest, keys, me: { id: "me" }, isMe(id: string | null) { return id === this.me.id; }, noteSealed: async () => undefined };
+  const decisions = new Decisions(hub as never, () => now);
   return { decisions, reads, keys, pass: (ms: number) => void (now += ms) };
 }
 

@@ -4,6 +4,7 @@ import {
   authorOf,
   Emitter,
   type FeedItem,
+  HiloopError,
   isSealedByScheme,
   isTransient,
   isUnchecked,
@@ -36,6 +37,15 @@ export interface DecisionsOptions {
   isMe: (id: string | null) => boolean;
   /** Before it is known whether a conversation is encrypted, nothing in clear counts. */
   noteSealed: (rows: readonly FeedItem[]) => Promise<void>;
+}
+
+const known = new WeakMap<DecisionsOptions, Decisions>();
+
+/** Those of one signed-in person: kept as long as the sign-in, and a part of the scripts that show them. */
+export function decisionsOf(hub: DecisionsOptions): Decisions {
+  const decisions = known.get(hub) ?? new Decisions(hub);
+  known.set(hub, decisions);
+  return decisions;
 }
 
 /** Those with the latest activity. */
@@ -143,14 +153,13 @@ export class Decisions extends Emitter {
       decisions = await this.read(item);
     } catch (error) {
       // One that is not this person's any more has none.
-      if (isTransient(error)) throw error;
+      if (isTransient(error) || !(error instanceof HiloopError)) throw error;
     }
     this.found.set(item.session.id, { key, at: this.now(), decisions });
   }
 
   private async read({ session }: FeedItem): Promise<Decision[]> {
-    const { rest, isMe } = this.options;
-    const { data } = await rest.timeline(session.id, Math.max(0, session.lastSeq - REACH), REACH);
+    const { data } = await this.options.rest.timeline(session.id, Math.max(0, session.lastSeq - REACH), REACH);
     const messages = data.flatMap((event) => (event.type === "message.created" ? [event.data?.message as Message] : [])).filter(Boolean);
     if (messages.some(({ encryptedContent }) => isSealedByScheme(encryptedContent))) noteSealedSession(session.id);
     const found: Decision[] = [];
@@ -160,7 +169,7 @@ export class Decisions extends Emitter {
       const named = messages.find(({ id }) => id === message.inReplyTo) ?? null;
       if (named) await this.open(named);
       const question = named && isQuestionOf(named, message) ? named : null;
-      const line = authorOf(message).type === "Agent" ? null : verdictOf(message, (id) => isMe(id), question);
+      const line = authorOf(message).type === "Agent" ? null : verdictOf(message, (id) => this.options.isMe(id), question);
       if (line !== null) found.push({ sessionId: session.id, messageId: message.id, line, about: question ? preview(question) : "", at: whenOf(message) });
     }
     return found;

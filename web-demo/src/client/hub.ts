@@ -28,7 +28,6 @@ import {
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
-import { Decisions } from "./decisions";
 import { Kept, keptOf } from "./kept";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
@@ -71,7 +70,6 @@ export class Hub extends Emitter {
   readonly kept: Kept;
   readonly unsent: Unsent;
   readonly rowAnswers: RowAnswers;
-  readonly decisions = new Decisions(this);
   /** Once it is known whose it is. */
   spaceKey: SpaceKeySetting | null = null;
   wanted: Wanted | null = null;

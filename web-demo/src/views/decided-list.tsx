@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { sessionTitle } from "@hiloop/sdk/chat";
-import { type Decision, latest } from "../client/decisions";
+import { type Decision, decisionsOf, latest } from "../client/decisions";
 import type { Hub } from "../client/hub";
 import { clock, dayOf, fullTime } from "./format";
 import { useStore } from "./hooks";
@@ -15,7 +15,7 @@ export interface DecidedListProps {
 }
 
 export function DecidedList({ hub }: DecidedListProps): VNode {
-  const decisions = useStore(hub.decisions);
+  const decisions = useStore(decisionsOf(hub));
   const { feed } = useStore(hub);
   const [count, setCount] = useState(STEP);
   const items = latest(feed.items, count);

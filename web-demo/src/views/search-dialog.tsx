@@ -3,7 +3,7 @@ import type { TargetedKeyboardEvent, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { authorName, authorOf, isUnproven, type Message, sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
-import { latest } from "../client/decisions";
+import { decisionsOf, latest } from "../client/decisions";
 import { type Hit, search, type SearchRow } from "../client/search";
 import { lineOf, verdictOf, whenOf } from "../client/verdict";
 import { Dialog } from "./dialog";
@@ -25,7 +25,7 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
   const list = useRef<HTMLUListElement>(null);
   const input = useRef<HTMLInputElement>(null);
   const { items, total } = hub.feed;
-  const decisions = useStore(hub.decisions);
+  const decisions = useStore(decisionsOf(hub));
   const [onlyDecisions, setOnlyDecisions] = useState(false);
   const loaded = useMemo(() => hub.texts.all(hub.current), [items]);
   const rows = useMemo(() => rowsOf(hub), [items]);

@@ -138,9 +138,12 @@ export function foundAgainStories({ open, connected, shot }) {
       equal(await page.getByTestId("search-hit").count(), 1, "hits");
       await shot(page, `search-decided-${colorScheme}`);
       await axe(page, `search for decisions, ${colorScheme}`);
-      await page.keyboard.press("Escape");
+      await hit.click();
+      await page.getByTestId("search-input").waitFor({ state: "detached" });
+      await ready(page, "budget");
       await page.setViewportSize({ width: 360, height: 700 });
       await page.getByTestId("back").click();
+      await decision.waitFor();
       await noSidewaysScroll(page);
       equal(errors, [], "errors of the page");
       await context.close();

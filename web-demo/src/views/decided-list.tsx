@@ -33,7 +33,7 @@ export function DecidedList({ hub }: DecidedListProps): VNode {
 
   return (
     <nav class="feed" data-testid="decided" aria-label="Decisions" aria-busy={decisions.left > 0}>
-      <p class="hint" role="status" data-testid="decided-state">
+      <p class="hint decided-state" role="status" data-testid="decided-state">
         {decisions.error ?? (decisions.left > 0 ? `Looking in ${decisions.left} more…` : found.length === 0 ? "Nothing was decided lately." : "")}
       </p>
       {byDay(found).map(([day, ones]) => (

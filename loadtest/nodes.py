@@ -3,8 +3,10 @@
 with writers on one node and sockets on the other, and prints a table.
 
     loadtest/nodes.py HUB LOADTEST [RATE [SECONDS [SESSIONS]]]
+    loadtest/nodes.py HUB LOADTEST --sweep NODES [OPTION...]
 
-Every line is a run of `loadtest chat` that has passed: each message reached each socket once, in order.
+Every line is a run of `loadtest chat` that has passed: each message reached each socket once, in order. With `--sweep`, so many
+hubs are started, and `loadtest sweep nodes` runs with these options.
 """
 
 import json
@@ -20,6 +22,7 @@ import urllib.request
 from pathlib import Path
 
 hub, loadtest = (Path(path).resolve() for path in sys.argv[1:3])
+swept = int(sys.argv[4]) if sys.argv[3:4] == ["--sweep"] else None
 rate, seconds, sessions = (sys.argv[3:6] + ["400", "10", "200"][len(sys.argv[3:6]):])
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -128,6 +131,14 @@ def ingest(nodes, key, others):
     return found["figures"]["messagesPerSecond"], found["latencies"]["reply"], used
 
 
+def sweep(nodes, key):
+    """One run of `loadtest sweep nodes`, whose output is shown as it is; its exit code."""
+    others = [word for node in nodes[1:] for word in ("--other-url", node.url)]
+    pids = [word for node in nodes for word in ("--pid", str(node.process.pid))]
+    command = [loadtest, "--url", nodes[0].url, *others, *pids, "sweep", "nodes", *sys.argv[5:]]
+    return subprocess.run(command, env=os.environ | {"HILOOP_KEY": key}).returncode
+
+
 def ms(latency, key):
     return f"{latency[key]['p50Ms']:6.2f} {latency[key]['p99Ms']:7.2f}"
 
@@ -148,6 +159,15 @@ try:
         return subprocess.run(["redis-cli", "-p", str(port), *words], capture_output=True, text=True).stdout
 
     wait_for("Redis", lambda: "PONG" in redis_cli("PING"))
+    if swept:
+        database = postgres.database("nodes")
+        nodes = []
+        for _ in range(swept):
+            nodes.append(Hub(database, f"redis://127.0.0.1:{port}"))
+            running.append(nodes[-1].process)
+        for node in nodes:
+            wait_for("Redis at the hub", lambda: json.load(urllib.request.urlopen(node.url + "/readyz"))["status"] == "ok")
+        sys.exit(sweep(nodes, nodes[0].key))
     alone = Hub(postgres.database("alone"))
     running.append(alone.process)
     database = postgres.database("nodes")

@@ -97,6 +97,11 @@ impl Summary {
     pub(crate) const PERCENTILES: [(f64, &str, &str); 4] =
         [(50.0, "p50", "p50Ms"), (90.0, "p90", "p90Ms"), (99.0, "p99", "p99Ms"), (99.9, "p99.9", "p99_9Ms")];
 
+    /// Of nothing.
+    pub(crate) fn none() -> Self {
+        Self(empty())
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }

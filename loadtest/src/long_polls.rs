@@ -32,6 +32,8 @@ const AFTER_EARLY: Duration = Duration::from_millis(100);
 /// A message that requires a response.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
+    /// Of its content, and of its answer's.
+    pub(crate) index: u64,
     /// The index of its session.
     pub(crate) session: usize,
     pub(crate) session_id: String,
@@ -169,7 +171,7 @@ impl LongPolls {
             let Some(answer) = answer.get() else { continue };
             match replies.get(&number) {
                 Some(None) => {}
-                Some(Some(message)) => shared.audit(number, question, answer, message),
+                Some(Some(message)) => shared.audit(question, answer, message),
                 None => shared.problems.add(Kind::Lost, 1, || {
                     format!("message {}: answered by {answer}, but its long-poll got no reply", question.message)
                 }),
@@ -208,9 +210,13 @@ impl Shared {
 
     /// Records the latency of a reply, or that it came before there was an answer.
     fn record_reply(&self, number: usize, question: &Question) {
-        let due = self.schedule.get().map(|schedule| schedule.at(number as u64));
-        match due.and_then(|due| Instant::now().checked_duration_since(due)) {
-            Some(latency) => self.latency.record(latency),
+        let place = number as u64;
+        let schedule = self.schedule.get().filter(|schedule| place < schedule.count());
+        let due =
+            schedule.and_then(|schedule| Some((schedule, Instant::now().checked_duration_since(schedule.at(place))?)));
+        match due {
+            Some((schedule, latency)) if place >= schedule.warmup => self.latency.record(latency),
+            Some(_) => {}
             None => self.problems.add(Kind::AwaitWrong, 1, || {
                 format!("message {}: its long-poll got a reply before there was an answer", question.message)
             }),
@@ -224,8 +230,8 @@ impl Shared {
     }
 
     /// Checks that the reply is the message of this long-poll, completed with its answer.
-    fn audit(&self, number: usize, question: &Question, answer: &str, message: &Message) {
-        let index = Some(number as u64);
+    fn audit(&self, question: &Question, answer: &str, message: &Message) {
+        let index = Some(question.index);
         let own = message.id == question.message && payload::index_of(&message.encrypted_content.ciphertext) == index;
         let answered = message.response.as_ref().is_some_and(|response| {
             response.message_id == answer && payload::index_of(&response.encrypted_content.ciphertext) == index

@@ -19,10 +19,11 @@ mod report;
 mod scenario;
 mod schedule;
 mod series;
+mod simulate;
 mod stop;
 mod threshold;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -81,6 +82,7 @@ fn run(mut cli: Cli) -> Result<Report, Stop> {
     let runtime = build_runtime(&cli.options)?;
     let json = cli.options.json.clone();
     let html = cli.options.html.clone();
+    let markdown = cli.scenario.markdown().map(Path::to_path_buf);
     let (tolerance, fail) = (cli.options.tolerance, cli.options.fail_on_regression);
     let expected = std::mem::take(&mut cli.options.expect);
     let mut report = runtime.block_on(scenario::run(cli))?;
@@ -95,6 +97,9 @@ fn run(mut cli: Cli) -> Result<Report, Stop> {
     }
     if let Some(path) = html {
         report.write_html(&path).map_err(Stop::Tool)?;
+    }
+    if let Some(path) = markdown {
+        report.write_markdown(&path).map_err(Stop::Tool)?;
     }
     Ok(report)
 }

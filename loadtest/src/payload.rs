@@ -14,6 +14,7 @@ const BODY_OPENING: &str = r#"{"encryptedContent":{"scheme":"plain","ciphertext"
 const BODY_CLOSING: &str = r#"","wrappings":[]}}"#;
 
 /// Builds request bodies whose ciphertexts all have one length.
+#[derive(Clone)]
 pub(crate) struct Payload {
     template: Vec<u8>,
 }

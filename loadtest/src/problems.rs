@@ -43,6 +43,10 @@ pub(crate) enum Kind {
     NotOnce,
     /// A further guest could not come, or was not disconnected when the token was revoked.
     VisitFailed,
+    /// A page had other items than were stored.
+    PageWrong,
+    /// A step of a sweep could not be carried out.
+    StepFailed,
     /// An invalid frame, or an error frame.
     BadFrame,
 }
@@ -65,6 +69,8 @@ impl Kind {
             Self::AwaitWrong => "long-polls answered wrongly",
             Self::NotOnce => "questions answered more than once",
             Self::VisitFailed => "visits of guests failed",
+            Self::PageWrong => "pages with other items than stored",
+            Self::StepFailed => "steps that failed",
             Self::BadFrame => "bad frames",
         }
     }

@@ -43,6 +43,21 @@ impl Schedule {
         Self { warmup: messages, ..self }
     }
 
+    /// The same with so many messages at most; the warm-up keeps its share.
+    pub(crate) fn at_most(self, messages: u64) -> Self {
+        let count = self.count.min(messages);
+        let warmup = u128::from(self.warmup) * u128::from(count) / u128::from(self.count.max(1));
+        Self { count, warmup: u64::try_from(warmup).unwrap_or(count), ..self }
+    }
+
+    /// The messages that are due from one time to another after the start, as a schedule of its own.
+    pub(crate) fn part(&self, from: Duration, until: Duration) -> Self {
+        let ticks = |time: Duration| time.as_nanos().div_ceil(self.interval.as_nanos().max(1));
+        let number = |time| u64::try_from(ticks(time)).unwrap_or(u64::MAX).saturating_mul(self.burst).min(self.count);
+        let (first, end) = (number(from), number(until));
+        Self { start: self.at(first), count: end.saturating_sub(first), first: self.index(first), warmup: 0, ..*self }
+    }
+
     /// The index of a message by its number, which counts from 0.
     pub(crate) fn index(&self, number: u64) -> u64 {
         self.first + number * self.stride
@@ -128,6 +143,27 @@ mod tests {
     fn a_warm_up_has_no_latency() {
         let schedule = schedule(10.0, 1.0, 1).with_indexes(100, 1).with_warmup(4);
         assert_eq!((schedule.due(103), schedule.due(104)), (None, Some(schedule.at(4))));
+    }
+
+    #[test]
+    fn a_shorter_schedule_has_a_shorter_warm_up() {
+        let shorter = schedule(100.0, 10.0, 1).with_warmup(200).at_most(50);
+        assert_eq!((shorter.count(), shorter.warmup), (50, 10));
+        assert_eq!(schedule(100.0, 1.0, 1).at_most(500).count(), 100);
+    }
+
+    #[test]
+    fn parts_have_each_message_once_when_it_is_due() {
+        let whole = schedule(100.0, 0.4, 1).with_indexes(7, 1);
+        let ends = [0, 105, 300, 900].map(Duration::from_millis);
+        let parts: Vec<Schedule> = ends.windows(2).map(|ends| whole.part(ends[0], ends[1])).collect();
+        assert_eq!(parts.iter().map(Schedule::count).collect::<Vec<_>>(), [11, 19, 10]);
+        for number in 0..whole.count() {
+            let index = whole.index(number);
+            let due: Vec<Instant> = parts.iter().filter_map(|part| part.due(index)).collect();
+            assert_eq!(due, [whole.at(number)]);
+        }
+        assert_eq!(whole.part(Duration::ZERO, Duration::ZERO).count(), 0);
     }
 
     #[test]

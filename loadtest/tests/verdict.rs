@@ -6,6 +6,7 @@ mod processes;
 mod ramp;
 mod report;
 mod support;
+mod sweep;
 mod tls;
 
 use self::support::{
@@ -148,7 +149,7 @@ async fn a_socket_that_closes_early_fails() {
 async fn one_seq_for_two_messages_fails_both_ways_of_counting() {
     let fanout = run(Fault::RepeatSeq, &FANOUT).await;
     assert_eq!((fanout.code, fanout.count("seqConflict")), (Some(2), 1), "{}", fanout.text);
-    let ingest = ["ingest", "--writers", "1", "--one-session", "--duration", "0.1"];
+    let ingest = ["ingest", "--writers", "1", "--one-session", "--duration", "1"];
     run(Fault::RepeatSeq, &ingest).await.assert_only("seqConflict", 1);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::{count, rate, seconds, size};
+use super::{RampArgs, count, rate, seconds, size};
 
 #[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +28,9 @@ pub(crate) struct AwaitArgs {
     /// Answers per second
     #[arg(long, default_value_t = 500.0, value_parser = rate)]
     pub(crate) rate: f64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) ramp: RampArgs,
     /// Length of each message's and each answer's ciphertext, in bytes
     #[arg(long, default_value_t = 400, value_parser = size)]
     pub(crate) size: usize,

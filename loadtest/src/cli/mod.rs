@@ -4,8 +4,14 @@ mod awaiting;
 mod disruptions;
 mod mixed;
 mod ramp;
+mod simulate;
+mod sweep;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use serde::Serialize;
@@ -15,6 +21,8 @@ pub(crate) use self::{
     disruptions::{Share, SlowArgs, StormArgs},
     mixed::MixedArgs,
     ramp::RampArgs,
+    simulate::{Placement, SimulateArgs},
+    sweep::{Dimension, SweepArgs, SweepPlan},
 };
 use crate::threshold::Threshold;
 
@@ -152,12 +160,24 @@ pub(crate) enum Scenario {
     Ingest(IngestArgs),
     /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
     Await(AwaitArgs),
+    /// How each cost grows with sockets, sessions, history, long-polls, people and nodes
+    Sweep(SweepArgs),
+    /// Without a hub: the traffic between very many nodes over Redis, by the hub's subscription scheme
+    Simulate(SimulateArgs),
 }
 
 impl Scenario {
     /// Whether `--processes` applies.
     pub(crate) fn divides(&self) -> bool {
         matches!(self, Self::Idle(_) | Self::Fanout(_) | Self::Chat(_) | Self::Storm(_))
+    }
+
+    /// Where to write tables in Markdown.
+    pub(crate) fn markdown(&self) -> Option<&Path> {
+        match self {
+            Self::Sweep(arguments) => arguments.markdown.as_deref(),
+            _ => None,
+        }
     }
 
     /// As in the command line and in reports.
@@ -171,6 +191,8 @@ impl Scenario {
             Self::Storm(_) => "storm",
             Self::Slow(_) => "slow",
             Self::Mixed(_) => "mixed",
+            Self::Sweep(_) => "sweep",
+            Self::Simulate(_) => "simulate",
         }
     }
 }
@@ -329,65 +351,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn options_may_precede_or_follow_the_scenario() {
-        let cli = Cli::try_parse_from(["loadtest", "--pid", "7", "fanout", "--sources", "3"]).expect("valid");
-        assert_eq!((cli.options.pid, cli.options.sources), (vec![7], 3));
-    }
-
-    #[test]
-    fn expectations_are_checked_and_name_the_part_that_is_wrong() {
-        let cli = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5ms", "--expect", "deliveries>=9"]);
-        assert_eq!(cli.expect("valid").options.expect.len(), 2);
-        let wrong = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5parsecs"]).expect_err("no unit");
-        let text = wrong.to_string();
-        assert!(text.contains("--expect") && text.contains("unknown unit 'parsecs'"), "{text}");
-    }
-
-    #[test]
-    fn no_expectation_is_dropped() {
-        let parse = |line: &str| Cli::from_line(line.split(' ').map(OsString::from));
-        for line in
-            ["loadtest --expect p99<5ms --expect=p50<1ms fanout", "loadtest fanout --expect p99<5ms --expect=p50<1ms"]
-        {
-            assert_eq!(parse(line).expect("valid").options.expect.len(), 2, "{line}");
-        }
-        for line in ["loadtest --expect p99<5ms fanout --expect p50<1ms", "loadtest --other-url=a fanout --other-url b"]
-        {
-            let error = parse(line).expect_err("one would be dropped");
-            assert!(
-                error.use_stderr() && error.to_string().contains("either before the scenario or after it"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_tolerance_is_in_per_cent() {
-        for (text, expected) in [("5%", Some(5.0)), ("2.5", Some(2.5)), ("-1%", None), ("much", None)] {
-            let cli = Cli::try_parse_from(["loadtest", "fanout", &format!("--tolerance={text}")]);
-            assert_eq!(cli.ok().map(|cli| cli.options.tolerance), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn numbers_out_of_range_are_refused() {
-        for line in [
-            ["loadtest", "fanout", "--rate", "0"],
-            ["loadtest", "fanout", "--sockets", "0"],
-            ["loadtest", "fanout", "--duration", "-1"],
-            ["loadtest", "fanout", "--rate", "NaN"],
-            ["loadtest", "slow", "--stalled", "101%"],
-        ] {
-            assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
-        }
-    }
-}
+mod tests;

@@ -102,10 +102,10 @@ impl Api {
         self.call(Method::POST, &path, body, StatusCode::CREATED).await
     }
 
-    /// A guest of a session, who may answer there.
-    pub(crate) async fn create_guest(&self, session: &str) -> Result<Credential> {
+    /// A guest of a session, who may answer there. No two of a session may have one name.
+    pub(crate) async fn create_guest(&self, session: &str, name: &str) -> Result<Credential> {
         let path = self.target.path(&format!("/v1/agent/sessions/{session}/guest-tokens"));
-        let body = Bytes::from_static(br#"{"name":"load test"}"#);
+        let body = Bytes::from(serde_json::json!({"name": name}).to_string());
         let reply: GuestReply = self.call(Method::POST, &path, body, StatusCode::CREATED).await?;
         Credential::bearer(&reply.token)
     }

@@ -42,6 +42,8 @@ pub(super) struct Member {
     pub(super) ledger: SocketLedger,
     /// The number of the last storm that it took part in.
     storm: u64,
+    /// When the last stall ended that it took part in.
+    resumed: Option<std::time::Instant>,
     /// Up to this `seq` events are replayed: they were missed.
     replay: u64,
     /// The same for an event stream, which does not name it: what was due before.
@@ -88,6 +90,7 @@ impl Member {
             open,
             ledger,
             storm,
+            resumed: None,
             replay: 0,
             back_since: None,
             returning: None,
@@ -146,7 +149,8 @@ impl Member {
                         match now.storm {
                             Some(storm) if storm.number > self.storm => self.weather(storm, shared).await?,
                             _ if now.stalled => self.stall(&mut orders, shared).await?,
-                            _ => {}
+                            // A stall may be over before this task has noticed it.
+                            _ => self.read_again(now.resumed, shared).await?,
                         }
                     }
                     order.set(changed(orders));
@@ -179,11 +183,18 @@ impl Member {
     /// Does not read until it is told to.
     async fn stall(&mut self, orders: &mut watch::Receiver<Orders>, shared: &Shared) -> Result<()> {
         let now = orders.wait_for(|orders| !orders.stalled).await?.clone();
-        if let Some(Resumed { at, heads, patience }) = now.resumed {
-            let until = heads.get(self.seat.session).copied().unwrap_or_default();
-            let since = Instant::from(at);
-            self.returning = Some(Returning { since, give_up: since + patience, until, pong: true });
-        }
+        self.read_again(now.resumed, shared).await
+    }
+
+    /// Reads everything that has been sent meanwhile, once for each stall.
+    async fn read_again(&mut self, resumed: Option<Resumed>, shared: &Shared) -> Result<()> {
+        let Some(Resumed { at, heads, patience }) = resumed.filter(|resumed| self.resumed < Some(resumed.at)) else {
+            return Ok(());
+        };
+        self.resumed = Some(at);
+        let until = heads.get(self.seat.session).copied().unwrap_or_default();
+        let since = Instant::from(at);
+        self.returning = Some(Returning { since, give_up: since + patience, until, pong: true });
         // Where the hub has closed the connection, what it had sent before is still to be read.
         match &mut self.link {
             Some(link) => match link.ping().await {

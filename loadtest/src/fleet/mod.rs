@@ -24,7 +24,7 @@ use self::{
     crew::Crew,
     member::{Member, Outcome},
     orders::Resumed,
-    shared::Shared,
+    shared::{Followed, Shared},
     wire::{Command, Reply},
 };
 pub(crate) use self::{
@@ -173,7 +173,17 @@ impl Fleet {
 
     /// The same with several whose indexes differ, in this process alone.
     pub(crate) fn follow_here(&self, schedules: Vec<Schedule>) {
-        *self.shared.schedules.write().unwrap_or_else(PoisonError::into_inner) = schedules;
+        let followed = schedules.into_iter().map(|schedule| Followed { schedule, apart: None });
+        self.shared.follow(followed.collect());
+    }
+
+    /// The same, with the latencies of [`Group::Steady`] for each of them apart.
+    pub(crate) fn follow_apart(&self, schedules: &[Schedule]) -> Vec<Latencies> {
+        let apart: Vec<Latencies> = schedules.iter().map(|_| Latencies::new()).collect();
+        let followed = schedules.iter().zip(&apart);
+        let followed = followed.map(|(schedule, apart)| Followed { schedule: *schedule, apart: Some(apart.clone()) });
+        self.shared.follow(followed.collect());
+        apart
     }
 
     /// Lets members rest from their habits; those that are away return.

@@ -19,12 +19,19 @@ use crate::{
     schedule::Schedule,
 };
 
+/// A schedule that messages are measured against.
+pub(super) struct Followed {
+    pub(super) schedule: Schedule,
+    /// The latencies of its messages at [`Group::Steady`] alone, besides those of all.
+    pub(super) apart: Option<Latencies>,
+}
+
 pub(super) struct Shared {
     pub(super) sessions: Arc<[Session]>,
     pub(super) problems: Arc<Problems>,
     pub(super) live: Arc<Live>,
     pub(super) subscribe: bool,
-    pub(super) schedules: RwLock<Vec<Schedule>>,
+    pub(super) schedules: RwLock<Vec<Followed>>,
     /// Of [`Group::Steady`] and [`Group::Disturbed`].
     pub(super) latency: [Latencies; 2],
     /// From an order to return until everything missed has been read.
@@ -77,19 +84,29 @@ impl Shared {
         }
     }
 
+    pub(super) fn follow(&self, schedules: Vec<Followed>) {
+        *self.schedules.write().unwrap_or_else(PoisonError::into_inner) = schedules;
+    }
+
     /// Counts a message; one that was missed has no latency of its own.
     pub(super) fn count(&self, group: Group, index: u64, missed: Missed, arrived: Instant, payload: usize) {
-        let due = {
-            let schedules = self.schedules.read().unwrap_or_else(PoisonError::into_inner);
-            schedules.iter().find_map(|schedule| schedule.due(index))
-        };
-        match due {
+        let schedules = self.schedules.read().unwrap_or_else(PoisonError::into_inner);
+        let followed = schedules.iter().find_map(|followed| Some((followed.schedule.due(index)?, &followed.apart)));
+        let due = followed.map(|(due, _)| due);
+        match followed {
             _ if missed.replayed || (due.is_some() && due < missed.before) => {
                 self.replayed.fetch_add(1, Ordering::Relaxed);
             }
-            Some(due) => self.latency[group as usize].record(arrived.saturating_duration_since(due)),
+            Some((due, apart)) => {
+                let latency = arrived.saturating_duration_since(due);
+                self.latency[group as usize].record(latency);
+                if let (Some(apart), Group::Steady) = (apart, group) {
+                    apart.record(latency);
+                }
+            }
             None => {}
         }
+        drop(schedules);
         self.live.delivered();
         self.bytes.fetch_add(wire_size(payload) as u64, Ordering::Relaxed);
         let delivered = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;

@@ -175,7 +175,9 @@ fn better(figure: &Figure) -> Better {
         // A total, which grows with the duration of the run.
         (Section::Server, "s") => Better::Neither,
         (Section::Load, "/s") => Better::Higher,
-        (Section::Load, "s") | (Section::Server, _) | (Section::Floor, "×") => Better::Lower,
+        (Section::Load, "s" | "×")
+        | (Section::Server | Section::Node | Section::Shard | Section::Database, _)
+        | (Section::Floor, "×") => Better::Lower,
         (Section::Load | Section::Tester | Section::Floor, _) => Better::Neither,
     }
 }

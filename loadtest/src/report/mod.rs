@@ -3,6 +3,7 @@
 mod baseline;
 mod comparison;
 mod expected;
+mod growth;
 mod html;
 mod json;
 mod parameters;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::{
     baseline::Baseline,
+    growth::{Growth, GrowthStep},
     steps::{Step, Steps},
 };
 use self::{comparison::Comparison, expected::Expected};
@@ -36,10 +38,21 @@ pub(crate) enum Section {
     Server,
     Tester,
     Floor,
+    /// Of a simulation.
+    Node,
+    Shard,
+    Database,
 }
 
-const SECTIONS: [(Section, &str); 4] =
-    [(Section::Load, "load"), (Section::Server, "server"), (Section::Tester, "tester"), (Section::Floor, "floor")];
+const SECTIONS: [(Section, &str); 7] = [
+    (Section::Load, "load"),
+    (Section::Server, "server"),
+    (Section::Tester, "tester"),
+    (Section::Floor, "floor"),
+    (Section::Node, "each node of the hub"),
+    (Section::Shard, "each shard of Redis"),
+    (Section::Database, "database, all nodes"),
+];
 
 struct Figure {
     section: Section,
@@ -65,6 +78,7 @@ pub(crate) struct Report {
     comparison: Option<Comparison>,
     series: Series,
     steps: Steps,
+    growth: Vec<Growth>,
 }
 
 impl Report {
@@ -83,6 +97,7 @@ impl Report {
             comparison: None,
             series: Series::default(),
             steps: Steps::default(),
+            growth: Vec::new(),
         }
     }
 
@@ -175,6 +190,7 @@ impl Report {
             "latencies": latencies,
             "baseline": self.comparison.as_ref().map(Comparison::json),
             "ramp": (!self.steps.steps.is_empty()).then(|| self.steps.json()),
+            "growth": self.growth_json(),
             "series": self.series.json(),
             "problems": self.problems,
             "warnings": self.warnings,

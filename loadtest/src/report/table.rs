@@ -29,6 +29,7 @@ impl Report {
         }
         self.write_latencies(out)?;
         self.steps.write_table(out)?;
+        self.write_growth(out)?;
         self.write_expected(out)?;
         self.write_comparison(out)?;
         if !self.problems.is_empty() {

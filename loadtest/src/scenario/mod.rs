@@ -14,6 +14,7 @@ mod returns;
 mod sender;
 mod slow;
 mod storm;
+mod sweep;
 mod trend;
 
 use std::{ops::Range, sync::Arc};
@@ -31,6 +32,7 @@ use crate::{
     progress::{self, Phase},
     report::Report,
     series::Sampler,
+    simulate,
     stop::Stop,
 };
 
@@ -54,6 +56,9 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     if cli.options.processes > 1 && !cli.scenario.divides() {
         return Err(Stop::Usage(format!("--processes is not for `{}`", cli.scenario.name())));
     }
+    if let Scenario::Simulate(arguments) = &cli.scenario {
+        return Ok(simulate::run(arguments));
+    }
     let context = Context::new(cli.options)?;
     let warmup = match &cli.scenario {
         Scenario::Mixed(arguments) => Some(arguments.warmup),
@@ -70,6 +75,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Mixed(arguments) => mixed::run(&context, &arguments).await,
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
+        Scenario::Simulate(arguments) => Ok(simulate::run(&arguments)),
+        Scenario::Sweep(arguments) => sweep::run(&context, &arguments).await,
     };
     let series = sampler.stop();
     progress::clear();
@@ -113,10 +120,15 @@ impl Context {
     }
 
     async fn create_sessions(&self, count: usize) -> Result<Arc<[Session]>, Stop> {
+        self.create_sessions_by(CREATING, count).await
+    }
+
+    /// The same with so many requests at one time.
+    async fn create_sessions_by(&self, writers: usize, count: usize) -> Result<Arc<[Session]>, Stop> {
         let phase = Phase::start("sessions", count as u64);
         let sessions: Vec<Session> = futures::stream::iter(0..count)
             .map(|_| self.api.create_session())
-            .buffer_unordered(CREATING)
+            .buffer_unordered(writers)
             .inspect(|_| phase.advance(1))
             .try_collect()
             .await

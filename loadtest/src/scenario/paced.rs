@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Context,
-    ramp::{self, Ramp},
+    ramp::{self, Measured, Ramp, RampLoad},
     sender::Sender,
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) struct Outcome {
 
 pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>) -> Result<Outcome, Stop> {
     let target = load.ramp.target.clone();
-    ramp::check(target.as_ref())?;
+    ramp::check(target.as_ref(), Sending::MAIN)?;
     let sockets = sessions.len() * load.sockets_per_session;
     let memory_before = context.server_memory()?;
     let fleet = context.open_fleet(&sessions, &[(0..sockets, Group::Steady)], true).await?;
@@ -58,8 +58,13 @@ pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>)
     let (scheduled, ramp) = match &target {
         Some(target) => {
             let _phase = Phase::start("ramp", 1);
-            let ramp = Ramp::run(context, &load, target, &fleet, &sender).await?;
-            (ramp.scheduled, Some(ramp))
+            let mut sending = Sending { context, load: &load, fleet: &fleet, sender: &sender, scheduled: 0 };
+            let (ramp, best) = Ramp::run(&load.ramp, target, load.rate, &mut sending).await?;
+            if let Some(best) = best {
+                fleet.put_latency(Group::Steady, &best.main);
+                sender.put_latencies(&best.replies, &best.lateness);
+            }
+            (sending.scheduled, Some(ramp))
         }
         None => (steady(&load, &fleet, &sender).await?, None),
     };
@@ -95,6 +100,42 @@ pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>)
     let mut ledgers = sender.take_ledgers();
     fleet.finish(&mut ledgers).await?;
     Ok(Outcome { report, usage, acknowledged, delivered })
+}
+
+/// The load at rates that are searched.
+struct Sending<'a> {
+    context: &'a Context,
+    load: &'a Load,
+    fleet: &'a Fleet,
+    sender: &'a Arc<Sender>,
+    /// Messages of all steps.
+    scheduled: u64,
+}
+
+impl RampLoad for Sending<'_> {
+    const MAIN: &'static str = "delivery";
+
+    fn burst(&self) -> usize {
+        self.load.burst
+    }
+
+    fn most(&self) -> (f64, String) {
+        (ramp::MOST, "the tester searches no further".to_owned())
+    }
+
+    async fn step(&mut self, rate: f64) -> Result<Measured, Stop> {
+        let Self { context, load, fleet, sender, scheduled } = self;
+        let schedule = ramp::schedule_of(&load.ramp, rate, load.burst, *scheduled);
+        *scheduled += schedule.count();
+        fleet.follow(schedule).await?;
+        sender.run(schedule).await?;
+        let expected = fleet.expected(&sender.messages());
+        fleet.wait_for(expected, context.options.drain).await;
+        fleet.collect().await?;
+        let (replies, lateness) = sender.take_latencies();
+        let complete = fleet.delivered() >= expected;
+        Ok(Measured { main: fleet.take_latency(Group::Steady), replies, lateness, complete })
+    }
 }
 
 /// Sends at one rate; returns the number of messages.

@@ -1,18 +1,10 @@
 //! The search for the highest rate that keeps a target: the rate doubles until it does not, then the interval is halved.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::{
-    Context,
-    paced::Load,
-    sender::{LATE_MS, Sender},
-};
+use super::sender::LATE_MS;
 use crate::{
     cli::RampArgs,
-    fleet::{Fleet, Group},
     latency::Summary,
     report::{Report, Section, Step, Steps},
     schedule::{LEAD, Schedule},
@@ -22,7 +14,7 @@ use crate::{
 
 /// The rates to search in.
 const LEAST: f64 = 0.1;
-const MOST: f64 = 1_000_000.0;
+pub(super) const MOST: f64 = 1_000_000.0;
 const MOST_STEPS: usize = 60;
 
 /// What is known of the highest rate.
@@ -38,11 +30,14 @@ struct Search {
     doubtful: bool,
     /// The ratio of both at which the search ends.
     close: f64,
+    /// The highest to try.
+    most: f64,
 }
 
 impl Search {
-    fn new(rate: f64, precision_percent: f64) -> Self {
-        Self { rate, lower: None, upper: None, doubtful: false, close: 1.0 + precision_percent / 100.0 }
+    fn new(rate: f64, precision_percent: f64, most: f64) -> Self {
+        let close = 1.0 + precision_percent / 100.0;
+        Self { rate, lower: None, upper: None, doubtful: false, close, most }
     }
 
     /// Takes the result of the last step; false if there is no further one.
@@ -59,11 +54,12 @@ impl Search {
         let next = match (self.lower, self.upper) {
             (Some(lower), Some(upper)) if upper / lower <= self.close => None,
             (Some(lower), Some(upper)) => Some((lower * upper).sqrt()),
-            (Some(lower), None) => Some(lower * 2.0),
+            (Some(lower), None) if lower >= self.most => None,
+            (Some(lower), None) => Some((lower * 2.0).min(self.most)),
             (None, Some(upper)) => Some(upper / 2.0),
             (None, None) => None,
         };
-        let next = next.filter(|rate| (LEAST..=MOST).contains(rate));
+        let next = next.filter(|rate| (LEAST..=self.most).contains(rate));
         self.rate = next.unwrap_or(self.rate);
         next.is_some()
     }
@@ -72,47 +68,64 @@ impl Search {
 /// The steps that were taken.
 pub(super) struct Ramp {
     steps: Steps,
-    /// Messages per second.
+    /// Items per second.
     highest: Option<f64>,
-    /// Messages of all steps.
-    pub(super) scheduled: u64,
     late: bool,
+    /// What would allow a higher rate, where the highest one that was possible has kept the target.
+    limit: Option<String>,
 }
 
 /// Latencies of one step.
-struct Measured {
-    delivery: Summary,
-    replies: Summary,
-    lateness: Summary,
-    complete: bool,
+pub(super) struct Measured {
+    /// That of the scenario.
+    pub(super) main: Summary,
+    pub(super) replies: Summary,
+    pub(super) lateness: Summary,
+    /// Nothing is missing.
+    pub(super) complete: bool,
+}
+
+/// What is sent at a rate.
+pub(super) trait RampLoad {
+    /// The key of its latency.
+    const MAIN: &'static str;
+    /// Items on each tick.
+    fn burst(&self) -> usize;
+    /// The most ticks a second for which a step can last as long as it should, and what would allow more.
+    fn most(&self) -> (f64, String);
+    /// Sends at so many ticks a second, for the time of a step.
+    async fn step(&mut self, rate: f64) -> Result<Measured, Stop>;
 }
 
 impl Ramp {
-    /// Searches; leaves the latencies of the best step in the fleet and the sender.
-    pub(super) async fn run(
-        context: &Context,
-        load: &Load,
+    /// Searches, beginning with `rate`; returns the best step as well.
+    pub(super) async fn run<L: RampLoad>(
+        arguments: &RampArgs,
         target: &Threshold,
-        fleet: &Fleet,
-        sender: &Arc<Sender>,
-    ) -> Result<Self, Stop> {
-        let mut search = Search::new(load.rate, load.ramp.precision);
+        rate: f64,
+        load: &mut L,
+    ) -> Result<(Self, Option<Measured>), Stop> {
+        let (most, limit) = load.most();
+        if rate > most {
+            return Err(Stop::Usage(format!(
+                "--rate {rate} is more than {most:.1}, the most that is possible: {limit}"
+            )));
+        }
+        let mut search = Search::new(rate, arguments.precision, most);
         let steps = Steps { target: target.to_string(), steps: Vec::new() };
-        let mut ramp = Self { steps, highest: None, scheduled: 0, late: false };
+        let mut ramp = Self { steps, highest: None, late: false, limit: None };
         let mut best: Option<Measured> = None;
         loop {
-            let schedule = step_of(&load.ramp, load, search.rate, ramp.scheduled);
-            ramp.scheduled += schedule.count();
-            let measured = measure(context, schedule, fleet, sender).await?;
-            let (value, met) = judge(target, &measured)?;
+            let measured = load.step(search.rate).await?;
+            let (value, met) = judge(target, L::MAIN, &measured)?;
             let late = measured.lateness.percentile_ms(99.0) > LATE_MS;
             ramp.late |= late;
             ramp.steps.steps.push(Step {
-                rate: search.rate * load.burst as f64,
+                rate: search.rate * load.burst() as f64,
                 messages: measured.replies.count(),
                 value_ms: value,
-                p50_ms: measured.delivery.percentile_ms(50.0),
-                p99_ms: measured.delivery.percentile_ms(99.0),
+                p50_ms: measured.main.percentile_ms(50.0),
+                p99_ms: measured.main.percentile_ms(99.0),
                 met,
                 note: match () {
                     () if !measured.complete => "deliveries missing",
@@ -123,19 +136,15 @@ impl Ramp {
             let (rate, complete) = (search.rate, measured.complete);
             let more = search.record(met);
             if search.lower == Some(rate) {
-                ramp.highest = Some(rate * load.burst as f64);
+                ramp.highest = Some(rate * load.burst() as f64);
                 best = Some(measured);
             }
             // What is lost makes the run void: further steps would only wait for it.
             if !more || !complete || ramp.steps.steps.len() >= MOST_STEPS {
-                break;
+                ramp.limit = search.lower.filter(|lower| *lower >= most).map(|_| limit);
+                return Ok((ramp, best));
             }
         }
-        if let Some(best) = best {
-            fleet.put_latency(Group::Steady, &best.delivery);
-            sender.put_latencies(&best.replies, &best.lateness);
-        }
-        Ok(ramp)
     }
 
     pub(super) fn report(self, report: &mut Report) {
@@ -145,6 +154,11 @@ impl Ramp {
         if self.highest.is_none() {
             report.warn(format!("no rate kept '{}'", self.steps.target));
         }
+        if let Some(limit) = self.limit {
+            report.warn(format!(
+                "the highest possible rate kept the target, so that the hub may keep it at more: {limit}"
+            ));
+        }
         if self.late {
             report.warn("the tester itself was late in a step: it needs more CPU or --threads".to_owned());
         }
@@ -152,31 +166,21 @@ impl Ramp {
     }
 }
 
-/// The schedule of a step, whose indexes follow those before.
-fn step_of(ramp: &RampArgs, load: &Load, rate: f64, first: u64) -> Schedule {
+/// The schedule of a step that begins now, whose indexes follow those before.
+pub(super) fn schedule_of(ramp: &RampArgs, rate: f64, burst: usize, first: u64) -> Schedule {
     let time = ramp.step_warmup + ramp.step.max(Duration::from_secs_f64(1.0 / rate));
-    let warmup = (rate * ramp.step_warmup.as_secs_f64()).round() as u64 * load.burst as u64;
-    Schedule::new(Instant::now() + LEAD, rate, time, load.burst).with_indexes(first, 1).with_warmup(warmup)
-}
-
-async fn measure(context: &Context, schedule: Schedule, fleet: &Fleet, sender: &Arc<Sender>) -> Result<Measured, Stop> {
-    fleet.follow(schedule).await?;
-    sender.run(schedule).await?;
-    let expected = fleet.expected(&sender.messages());
-    fleet.wait_for(expected, context.options.drain).await;
-    fleet.collect().await?;
-    let (replies, lateness) = sender.take_latencies();
-    let complete = fleet.delivered() >= expected;
-    Ok(Measured { delivery: fleet.take_latency(Group::Steady), replies, lateness, complete })
+    let warmup = (rate * ramp.step_warmup.as_secs_f64()).round() as u64 * burst as u64;
+    Schedule::new(Instant::now() + LEAD, rate, time, burst).with_indexes(first, 1).with_warmup(warmup)
 }
 
 /// The value that the target is about, and whether it is kept.
-fn judge(target: &Threshold, measured: &Measured) -> Result<(Option<f64>, bool), Stop> {
-    let Subject::Latency(key, statistic) = &target.subject else { return Err(wrong(target)) };
+fn judge(target: &Threshold, main: &str, measured: &Measured) -> Result<(Option<f64>, bool), Stop> {
+    let Subject::Latency(key, statistic) = &target.subject else { return Err(wrong(target, main)) };
     let summary = match key.as_deref() {
-        None | Some("delivery") => &measured.delivery,
+        None => &measured.main,
+        Some(key) if key == main => &measured.main,
         Some("reply") => &measured.replies,
-        Some(_) => return Err(wrong(target)),
+        Some(_) => return Err(wrong(target, main)),
     };
     if summary.count() == 0 {
         return Ok((None, false));
@@ -186,16 +190,17 @@ fn judge(target: &Threshold, measured: &Measured) -> Result<(Option<f64>, bool),
     Ok((Some(value), kept && measured.complete))
 }
 
-fn wrong(target: &Threshold) -> Stop {
-    Stop::Usage(format!("--target '{target}': a limit of the latency `delivery` or `reply` is needed, as in p99<5ms"))
+fn wrong(target: &Threshold, main: &str) -> Stop {
+    Stop::Usage(format!("--target '{target}': a limit of the latency `{main}` or `reply` is needed, as in p99<5ms"))
 }
 
 /// Refuses what cannot be searched for, before anything is opened.
-pub(super) fn check(target: Option<&Threshold>) -> Result<(), Stop> {
+pub(super) fn check(target: Option<&Threshold>, main: &str) -> Result<(), Stop> {
     let Some(target) = target else { return Ok(()) };
     match &target.subject {
-        Subject::Latency(key, _) if matches!(key.as_deref(), None | Some("delivery" | "reply")) => Ok(()),
-        _ => Err(wrong(target)),
+        Subject::Latency(None, _) => Ok(()),
+        Subject::Latency(Some(key), _) if key == main || key == "reply" => Ok(()),
+        _ => Err(wrong(target, main)),
     }
 }
 
@@ -205,7 +210,7 @@ mod tests {
 
     /// Searches with a hub that keeps the target up to this rate; the rates of all steps, and the result.
     fn search(start: f64, mut keeps: impl FnMut(f64) -> bool) -> (Vec<f64>, Option<f64>) {
-        let mut search = Search::new(start, 5.0);
+        let mut search = Search::new(start, 5.0, MOST);
         let mut rates = Vec::new();
         loop {
             rates.push(search.rate);
@@ -244,6 +249,16 @@ mod tests {
         });
         assert_eq!(hiccups, 1);
         assert!(highest.expect("a rate") > 190.0);
+    }
+
+    #[test]
+    fn a_limit_is_the_last_step() {
+        let mut search = Search::new(20.0, 5.0, 100.0);
+        let mut rates = vec![search.rate];
+        while search.record(true) {
+            rates.push(search.rate);
+        }
+        assert_eq!((rates, search.lower), (vec![20.0, 40.0, 80.0, 100.0], Some(100.0)));
     }
 
     #[test]

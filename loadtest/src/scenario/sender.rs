@@ -123,7 +123,7 @@ impl Sender {
 
     pub(super) fn report(&self, report: &mut Report) {
         report.latency("reply", "scheduled to 201", self.replies.summary());
-        report_lateness(report, &self.lateness);
+        report_lateness(report, self.lateness.summary());
     }
 
     fn ledgers(&self) -> MutexGuard<'_, Vec<SessionLedger>> {
@@ -132,8 +132,7 @@ impl Sender {
 }
 
 /// Adds how late the tester itself was, and warns if that affects the latencies.
-pub(super) fn report_lateness(report: &mut Report, lateness: &Latencies) {
-    let lateness = lateness.summary();
+pub(super) fn report_lateness(report: &mut Report, lateness: Summary) {
     let p99 = lateness.percentile_ms(99.0);
     report.latency("lateness", "sender behind schedule", lateness);
     if p99 > LATE_MS {

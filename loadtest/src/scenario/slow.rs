@@ -1,6 +1,6 @@
 //! `slow`: a share of the readers stops reading, then reads again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -38,11 +38,14 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     let stall = arguments.stall.unwrap_or(arguments.duration);
     let schedule =
         Schedule::new(Instant::now() + LEAD, arguments.rate, arguments.calm + arguments.duration.max(stall), 1);
-    fleet.follow(schedule).await?;
+    // By when they were due: a delivery that the stall has held up until it was over is a latency of the stall.
+    let ends = [Duration::ZERO, arguments.calm, arguments.calm + stall, Duration::MAX];
+    let parts: Vec<Schedule> = ends.windows(2).map(|ends| schedule.part(ends[0], ends[1])).collect();
+    let latencies = fleet.follow_apart(&parts);
     let phase = Phase::start("deliveries", fleet.expected(&schedule.spread(sessions.len())));
     let following = phase.follow(fleet.counter());
     let stalls = stall_of(arguments, &fleet, &sender, schedule.at(0));
-    let (sent, (calm, during, back)) = tokio::join!(sender.run(schedule), stalls);
+    let (sent, back) = tokio::join!(sender.run(schedule), stalls);
     sent?;
     let expected = fleet.expected(&sender.messages());
     fleet.wait_for(expected, context.options.drain).await;
@@ -50,6 +53,7 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     drop(following);
     tokio::time::sleep(context.options.settle).await;
 
+    let [calm, during, after] = [0, 1, 2].map(|part: usize| latencies[part].summary());
     let mut report = Report::new("slow", &context.options.url, json!(arguments));
     report.count(Section::Load, "sessions", "sessions", sessions.len() as u64);
     report.count(Section::Load, "sockets", "sockets", fleet.len() as u64);
@@ -69,6 +73,9 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     }
     report.latency("delivery", "others, during the stall", during);
     report.latency("deliveryCalm", "others, before it", calm);
+    if after.count() > 0 {
+        report.latency("deliveryAfter", "others, after it", after);
+    }
     report.latency("back", "reading again to caught up", back);
     sender.report(&mut report);
     usage.report(&mut report);
@@ -80,14 +87,11 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     Ok(report)
 }
 
-/// Stalls and resumes; returns the latency of the others before and during the stall, and how long it took to catch up.
-async fn stall_of(arguments: &SlowArgs, fleet: &Fleet, sender: &Sender, start: Instant) -> (Summary, Summary, Summary) {
+/// Stalls and resumes; returns how long it took to catch up.
+async fn stall_of(arguments: &SlowArgs, fleet: &Fleet, sender: &Sender, start: Instant) -> Summary {
     tokio::time::sleep_until((start + arguments.calm).into()).await;
-    let calm = fleet.take_latency(Group::Steady);
     fleet.stall();
     let stall = arguments.stall.unwrap_or(arguments.duration);
     tokio::time::sleep_until((start + arguments.calm + stall).into()).await;
-    let during = fleet.take_latency(Group::Steady);
-    let back = fleet.resume(sender.heads(), arguments.patience).await;
-    (calm, during, back)
+    fleet.resume(sender.heads(), arguments.patience).await
 }

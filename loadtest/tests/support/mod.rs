@@ -1,6 +1,7 @@
 //! A minimal hub in this process with injectable faults.
 
 mod awaiting;
+mod pages;
 mod people;
 pub(crate) mod run;
 mod sockets;
@@ -96,6 +97,12 @@ pub(crate) enum Fault {
     RevokeReturn,
     /// Closes the last socket with 4502 instead of sending an event.
     MissHeartbeat,
+    /// Sends the events of the other sockets only when the last one pings: a stalled reader holds up all.
+    HoldOthers,
+    /// Leaves an event out of a page of a timeline.
+    PageLose,
+    /// Lists fewer sessions than there are.
+    ListFew,
 }
 
 #[derive(Default)]
@@ -106,6 +113,8 @@ struct Session {
     events: Vec<Message>,
     participants: Vec<Value>,
     held: Option<Message>,
+    /// What [`Fault::HoldOthers`] holds back; none once it is over.
+    kept: Option<Vec<(UnboundedSender<Message>, Message)>>,
     refused: bool,
 }
 
@@ -214,10 +223,14 @@ impl Hub {
         let mut sessions = self.sessions();
         let human = path.strip_prefix("/v1/human/sessions");
         let below = human.or(path.strip_prefix("/v1/agent/sessions")).expect("a path of sessions");
+        if method == "GET" && below.starts_with('?') {
+            return self.list(sessions.len());
+        }
         if below.is_empty() {
             let id = format!("session-{}", sessions.len());
             let participants = self.participants_of(credential, body);
-            sessions.insert(id.clone(), Session { seq: 1, participants, ..Session::default() });
+            let kept = (self.fault == Fault::HoldOthers).then(Vec::new);
+            sessions.insert(id.clone(), Session { seq: 1, participants, kept, ..Session::default() });
             return (201, json!({"id": id, "lastSeq": 1}));
         }
         let (id, rest) = below[1..].split_once('/').unwrap_or((&below[1..], ""));
@@ -233,6 +246,7 @@ impl Hub {
             }
             ("POST", "guest-tokens") => self.create_guest(id, session),
             ("DELETE", rest) if rest.starts_with("guest-tokens/") => self.revoke_guest(&rest["guest-tokens/".len()..]),
+            ("GET", rest) if rest.starts_with("timeline") => self.timeline(session, rest),
             ("GET", rest) if rest.starts_with("participants") => (200, json!({"data": session.participants})),
             other => panic!("no such endpoint: {other:?}"),
         }
@@ -274,7 +288,11 @@ impl Hub {
                 _ => {}
             }
             for frame in frames {
-                let _ = subscriber.send(frame);
+                match &mut session.kept {
+                    Some(kept) if number != last => kept.push((subscriber.clone(), frame)),
+                    // A client that has left does not read.
+                    _ => drop(subscriber.send(frame)),
+                }
             }
         }
         let seq = match self.fault {

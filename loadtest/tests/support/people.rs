@@ -33,7 +33,7 @@ pub(super) fn principal(credential: &str) -> String {
 }
 
 /// The event of a frame, or the frame itself.
-fn event_of(frame: &Message) -> Value {
+pub(super) fn event_of(frame: &Message) -> Value {
     let Message::Text(text) = frame else { return Value::Null };
     serde_json::from_str::<Value>(text).expect("JSON")["event"].take()
 }

@@ -72,7 +72,10 @@ impl Hub {
             let frame: Value = serde_json::from_str(&text).expect("JSON");
             let id = &frame["id"];
             let _ = match frame["type"].as_str() {
-                Some("ping") => say(json!({"type": "pong", "id": id})),
+                Some("ping") => {
+                    self.release_held(&out);
+                    say(json!({"type": "pong", "id": id}))
+                }
                 Some("refresh") => say(json!({"type": "refreshed", "id": id})),
                 Some("typing" | "read") => {
                     self.ephemeral(&principal, &out, &frame);
@@ -116,6 +119,17 @@ impl Hub {
             let _ = out.send(message);
         }
         session.subscribers.push(out.clone());
+    }
+
+    /// The last socket of a session reads again.
+    fn release_held(&self, out: &UnboundedSender<Message>) {
+        let mut sessions = self.sessions();
+        let of_last = sessions
+            .values_mut()
+            .filter(|session| session.subscribers.last().is_some_and(|subscriber| subscriber.same_channel(out)));
+        for (subscriber, frame) in of_last.filter_map(|session| session.kept.take()).flatten() {
+            let _ = subscriber.send(frame);
+        }
     }
 
     fn refuses_handshake(&self) -> bool {

@@ -38,6 +38,20 @@ async fn long_polls_go_through_tls() {
 }
 
 #[tokio::test]
+async fn sockets_of_all_processes_go_through_tls() {
+    let scenario = [&FANOUT[..], &["--processes", "3", "--drain", "20"]].concat();
+    let (code, text) = run(Fault::None, "localhost", "wss://localhost", true, &scenario).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("PASS"), "{text}");
+    let (code, text) = run(Fault::Double, "localhost", "wss://localhost", true, &scenario).await;
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("deliveries duplicated"), "{text}");
+    let (code, text) = run(Fault::None, "localhost", "wss://localhost", false, &scenario).await;
+    assert_ne!(code, Some(0), "{text}");
+    assert!(text.contains("UnknownIssuer") || text.contains("no authorities"), "{text}");
+}
+
+#[tokio::test]
 async fn a_lost_delivery_is_found_behind_tls() {
     let (code, text) = run(Fault::Lose, "localhost", "https://localhost", true, &FANOUT).await;
     assert_eq!(code, Some(2), "{text}");

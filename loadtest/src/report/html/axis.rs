@@ -54,6 +54,17 @@ impl Axis {
         Self { label: label.into(), scale: Scale::Log, from: 1.0, to: 10_f64.powi(nines), ticks }
     }
 
+    /// These values in logarithmic distances, each labelled; 0 lies at the start, a power of ten before the next.
+    pub(super) fn steps(label: impl Into<String>, steps: &[f64]) -> Self {
+        let least = steps.iter().copied().filter(|step| *step > 0.0).fold(f64::INFINITY, f64::min);
+        let least = if least.is_finite() { least } else { 1.0 };
+        let from = if steps.iter().any(|step| *step <= 0.0) { least / 10.0 } else { least };
+        let most = steps.iter().copied().fold(from, f64::max);
+        let to = if most > from { most } else { from * 10.0 };
+        let ticks = steps.iter().map(|step| (*step, short(*step))).collect();
+        Self { label: label.into(), scale: Scale::Log, from, to, ticks }
+    }
+
     /// Where a value lies: 0 at the start of the axis, 1 at its end; values beyond lie at the ends.
     pub(super) fn share(&self, value: f64) -> f64 {
         let share = match self.scale {
@@ -125,6 +136,16 @@ mod tests {
         assert_eq!(axis.share(0.0), 0.0);
         assert_eq!(labels(&Axis::log("", 1.0, 1.0)), ["1", "10"]);
         assert_eq!(labels(&Axis::log("", 0.0, f64::NAN)), ["0.001", "0.01"]);
+    }
+
+    #[test]
+    fn steps_have_logarithmic_distances_and_begin_with_0() {
+        let axis = Axis::steps("", &[0.0, 100.0, 1000.0]);
+        assert_eq!(labels(&axis), ["0", "100", "1000"]);
+        assert_eq!([0.0, 100.0, 1000.0].map(|step| (axis.share(step) * 2.0).round()), [0.0, 1.0, 2.0]);
+        let axis = Axis::steps("", &[2.0, 8.0, 32.0]);
+        assert!((axis.share(8.0) - 0.5).abs() < 1e-9 && axis.share(2.0) == 0.0);
+        assert_eq!(labels(&Axis::steps("", &[5.0])), ["5"]);
     }
 
     #[test]

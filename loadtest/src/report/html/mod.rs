@@ -5,6 +5,7 @@
 mod axis;
 mod chart;
 mod comparison;
+mod growth;
 mod latency;
 mod series;
 mod steps;
@@ -50,6 +51,7 @@ impl Report {
                         @if let Some(comparison) = &self.comparison { (comparison::section(comparison)) }
                         (self.html_figures())
                         @if !self.steps.steps.is_empty() { (steps::section(&self.steps)) }
+                        @if !self.growth.is_empty() { (growth::section(&self.growth)) }
                         (latency::section(self))
                         (series::section(&self.series))
                         (self.html_parameters())

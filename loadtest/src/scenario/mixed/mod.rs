@@ -69,7 +69,7 @@ async fn play(context: &Context, arguments: &MixedArgs, scaled: &MixedArgs, cast
     traffic.report(&mut report);
     report.count(Section::Load, "deliveriesExpected", "deliveries expected", expected);
     report_fleet(&mut report, &fleet);
-    report_lateness(&mut report, &traffic.lateness);
+    report_lateness(&mut report, traffic.lateness.summary());
     usage.report(&mut report);
     usage.report_per(&mut report, "usPerDelivery", "CPU per delivery", fleet.delivered());
     let mut ledgers = traffic.final_ledgers(context).await?;

@@ -181,7 +181,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
       else await until("the reason of the hub", async () => (await page.getByTestId("agent-error").innerText()).length > 5);
     }
     await page.getByRole("button", { name: "Cancel" }).click();
-    const key = (await theHub().cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+    const key = await theHub().agentKey(name);
     await call(theHub().base, "GET", "/agent/me", null, { "x-api-key": key });
     await line(page, name).getByTestId("deactivate").click();
     await page.getByTestId("confirm-end").click();
@@ -234,7 +234,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
     const { page, errors } = await signInByForm(await human("Admin"), "/#/admin/attestations");
     const [owner, other, pair] = [KeyPair.generate(), KeyPair.generate(), KeyPair.generate()];
     const name = `keyed-${(count += 1)}`;
-    const key = (await theHub().cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+    const key = await theHub().agentKey(name);
     const own = (method, path, body) => call(theHub().base, method, path, body, { "x-api-key": key });
     const { id, spaceId } = await own("GET", "/agent/me");
     await own("PUT", "/agent/public-key", makeEntry(id, pair));

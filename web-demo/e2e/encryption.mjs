@@ -19,7 +19,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
 
   async function encryptingAgent(name) {
     const hub = theHub();
-    const apiKey = (await hub.cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+    const apiKey = await hub.agentKey(name);
     const keyStore = new MemoryKeyStore();
     return new HiloopClient({ apiKey, baseUrl: hub.base, WebSocket, keyStore: () => keyStore, logger: { warn: () => undefined } });
   }
@@ -140,7 +140,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
       const person = await newPerson();
       const { page, errors } = await firstSignIn(person);
       const [hub, name, keys] = [theHub(), agentName(), await tempDir("hiloop-peer-")];
-      const apiKey = (await hub.cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+      const apiKey = await hub.agentKey(name);
       const env = { ...hub.env(), HILOOP_BASE_URL: hub.base, HILOOP_API_KEY: apiKey, HILOOP_AGENT_NAME: name, XDG_CONFIG_HOME: keys.path };
       const question = ["ask", "--title", `Publish ${SECRET}?`, "--text", `All **${SECRET}** are checked.`, "--to", person.email, "--deadline", "10m"];
       const asked = run(program, [...parameters, ...question], { env });

@@ -1,92 +1,21 @@
-// A real hub of its own for a run: started on a fresh store, killed and started again at will; and agents that talk to it.
-import { execFile, spawn } from "node:child_process";
+// A real hub of its own for a run, on a fresh store; and agents that talk to it.
 import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { WebSocket } from "ws";
+import { HubProcess } from "../../sdk/typescript/e2e/hub-process.mjs";
 import { tempDir, until } from "./harness.mjs";
 
-const BIN = process.env.HUB_BIN ?? fileURLToPath(new URL("../../target/debug/hiloop", import.meta.url));
-const run = promisify(execFile);
-
-export class Hub {
-  base = "";
-  child = null;
-
+export class Hub extends HubProcess {
   static async start() {
-    const hub = new Hub();
-    process.on("exit", () => hub.child?.kill("SIGKILL"));
-    hub.dir = await tempDir("hiloop-e2e-");
-    await hub.serveSomewhere();
-    hub.key = (await hub.cli("keys", "create", "--permission", "owner")).trim();
+    const temp = await tempDir("hiloop-e2e-");
+    const hub = new Hub(temp.path, "warn");
+    hub.temp = temp;
+    await hub.open();
     return hub;
-  }
-
-  /** Keeps its port reserved while the hub is stopped. */
-  async serveSomewhere() {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.serve(`127.0.0.1:${20_000 + Math.floor(Math.random() * 10_000)}`);
-      } catch (error) {
-        if (attempt === 5) throw error;
-      }
-    }
-  }
-
-  env(listen = "127.0.0.1:0") {
-    const clean = Object.entries(process.env).filter(([name]) => !/^(HILOOP_|DATABASE_URL$|REDIS_URL$)/.test(name));
-    return {
-      ...Object.fromEntries(clean),
-      DATABASE_URL: `sqlite://${this.dir.path}/hub.db`,
-      HILOOP_LISTEN: listen,
-      HILOOP_RATE_LIMIT: "off",
-      HILOOP_CONNECTION_LIMIT: "off",
-      HILOOP_LOG: process.env.HILOOP_LOG ?? "warn",
-    };
-  }
-
-  async serve(listen) {
-    const child = spawn(BIN, ["serve"], { env: this.env(listen), cwd: this.dir.path, stdio: ["ignore", "pipe", "inherit"] });
-    this.child = child;
-    this.base = await new Promise((resolve, reject) => {
-      child.once("error", reject);
-      child.once("exit", (code) => reject(new Error(`The hub ended (${code}) before it listened.`)));
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        const [, url] = /listening on (http:\/\/[\d.]+:\d+)/.exec(line) ?? [];
-        if (url) resolve(url);
-      });
-    });
-  }
-
-  /** Ends it as a power cut would. */
-  async kill() {
-    const { child } = this;
-    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  }
-
-  /** Asks it to end, and gives its exit code. */
-  async drain() {
-    const ended = once(this.child, "exit");
-    this.child.kill("SIGTERM");
-    return (await ended)[0];
-  }
-
-  /** Starts it again where it was. */
-  async restart() {
-    await this.serve(new URL(this.base).host);
   }
 
   async stop() {
     await this.kill();
-    await this.dir.remove();
-  }
-
-  async cli(...args) {
-    const { stdout } = await run(BIN, args, { env: this.env(), cwd: this.dir.path });
-    return stdout;
+    await this.temp.remove();
   }
 
   async human(email, name, password) {

@@ -46,7 +46,7 @@ let hub;
 let browser;
 
 async function agent(name) {
-  const apiKey = (await hub.cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+  const apiKey = await hub.agentKey(name);
   const keyStore = new MemoryKeyStore();
   return new HiloopClient({ apiKey, baseUrl: hub.base, WebSocket, keyStore: () => keyStore, logger: { warn: () => undefined } });
 }

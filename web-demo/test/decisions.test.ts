@@ -28,7 +28,7 @@ function decisionsOf(messages: Record<string, Message[] | Error>) {
   };
   let now = 0;
   // As the state of a signed-in person: what it is asked needs it.
-  const hub = { rest, keys, me: { id: "me" }, isMe(id: string | null) { return id === this.me.id; }, noteSealed: async () => undefined };
+  const hub = { rest, keys, me: { id: "me" }, isMe(id: string | null) { return id === this.me.id; }, rows: { noteSealed: async () => undefined } };
   const decisions = new Decisions(hub as never, () => now);
   return { decisions, reads, keys, pass: (ms: number) => void (now += ms) };
 }

@@ -312,7 +312,7 @@ test("one rule says what an answer decides: a contradiction approves nothing", (
   expect(outcome({ action: "approve" }, null, null)).toBe("Approved");
 });
 
-test("keys whose backup failed are backed up by the next try, with the code that is shown", { timeout: 60_000 }, async () => {
+test("keys whose backup failed are backed up by the next try, with the code that is shown", async () => {
   const { OwnKeys } = await import("../src/chat-e2e/own-keys.js");
   const account = { key: null as object | null, backup: null as object | null, fails: true };
   const rest = {

@@ -60,7 +60,7 @@ beforeEach(async () => {
 });
 
 for (const [how, reply] of Object.entries(refusals)) {
-  test(`a hub that ${how} gets no second decision: neither now, nor after a reload`, { timeout: 20_000 }, async () => {
+  test(`a hub that ${how} gets no second decision: neither now, nor after a reload`, async () => {
     stage.reply = ({ method }) => (method === "POST" ? reply : null);
     const given = (await press("approve")) as Outgoing;
     const first = bytes(open.posts)[0];

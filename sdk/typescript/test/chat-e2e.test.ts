@@ -35,7 +35,7 @@ class Account {
 const browser = (account: Account, isGuest = false) => new OwnKeys({ principalId: PERSON, isGuest, rest: account, store: new MemoryKeyStore() });
 const keyIdOf = (situation: Awaited<ReturnType<OwnKeys["look"]>>) => (situation.kind === "ready" ? situation.keys.current.keyId : null);
 
-test("keys are made once, and another browser gets the same ones by the code alone", { timeout: 60_000 }, async () => {
+test("keys are made once, and another browser gets the same ones by the code alone", async () => {
   const account = new Account();
   const first = browser(account);
   expect(await first.look()).toEqual({ kind: "new" });

@@ -17,6 +17,7 @@ import {
   type Sealing,
   setOpened,
 } from "@hiloop/sdk/chat";
+import type { RowContents } from "./row-contents";
 import { verdictOf, whenOf } from "./verdict";
 
 export interface Decision {
@@ -36,7 +37,7 @@ export interface DecisionsOptions {
   me: { id: string } | null;
   isMe: (id: string | null) => boolean;
   /** Before it is known whether a conversation is encrypted, nothing in clear counts. */
-  noteSealed: (rows: readonly FeedItem[]) => Promise<void>;
+  rows: Pick<RowContents, "noteSealed">;
 }
 
 const known = new WeakMap<DecisionsOptions, Decisions>();
@@ -146,7 +147,7 @@ export class Decisions extends Emitter {
   }
 
   private async readOne(item: FeedItem): Promise<void> {
-    await this.options.noteSealed([item]);
+    await this.options.rows.noteSealed([item]);
     const key = this.keyOf(item);
     let decisions: Decision[] = [];
     try {

@@ -8,30 +8,23 @@ import {
   type FeedItem,
   FeedRequests,
   HubSocket,
-  isSealedByScheme,
   isTransient,
-  isTitleOpened,
   LiveSession,
-  HiloopError,
   type Me,
-  type Message,
   messageOf,
   NetworkError,
-  noteChecked,
-  noteSealedSession,
-  openedOf,
   Rest,
   type Sealing,
   type Session,
-  setOpened,
-  setTitle,
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
 import { Kept, keptOf } from "./kept";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
+import { canSealWith, createSession } from "./new-session";
 import { RowAnswers } from "./row-answers";
+import { RowContents } from "./row-contents";
 import { SpaceKeySetting } from "./space-key";
 import { Unsent } from "./unsent";
 import { LoadedText } from "./loaded-text";
@@ -83,9 +76,7 @@ export class Hub extends Emitter {
   private connections = 0;
   private readonly backoff = new Backoff(1_000, 30_000);
   private identifyTimer: ReturnType<typeof setTimeout> | null = null;
-  private openingRows = false;
-  /** The conversations whose notes were read. */
-  private readonly looked = new Set<string>();
+  readonly rows: RowContents;
   private readonly stopAuth: () => void;
   /** Ends the calls that are under way with the sign-in that they belong to. */
   private readonly ended = new AbortController();
@@ -123,6 +114,13 @@ export class Hub extends Emitter {
     this.rowAnswers = new RowAnswers({ keys: this.keys, unsent: this.unsent, isMe: (id) => this.isMe(id), agents: () => this.agents });
     this.keys.listen(() => this.rowAnswers.lookAgain());
     this.requests = new FeedRequests(this.rest, () => this.rowsChanged());
+    this.rows = new RowContents({
+      keys: this.keys,
+      requests: this.requests,
+      opened: () => this.rowsChanged(),
+      noted: () => this.changed(),
+      failed: (reason) => (this.error = reason),
+    });
     this.feed.onAsked = (item) => void this.asked(item);
     this.feed.listen(() => this.rowsChanged());
     this.notifier = new Notifier({
@@ -222,36 +220,14 @@ export class Hub extends Emitter {
     return id !== null && (id === this.me?.id || id === this.socket.principal?.id);
   }
 
-  /** Whether a new conversation with the agent is encrypted: a key of theirs is known, and the person has keys. */
-  async canSealWith(agent: Agent): Promise<boolean> {
-    const { sealing } = this.keys;
-    return sealing !== null && (await sealing.knowsKeyOf(agent));
+  /** Whether a new conversation with the agent is encrypted. */
+  canSealWith(agent: Agent): Promise<boolean> {
+    return canSealWith(this.keys, agent);
   }
 
   /** `sealed`: encrypted from its title on, as the person was promised. */
   async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
-    const participants = [{ type: "Agent" as const, agentId: agent.id }];
-    // Whom the person named takes part, and nobody else before they agree.
-    const people = this.me ? { people: [this.me.id, agent.id] } : {};
-    if (!sealed) {
-      const session = await this.rest.createSession({ ...(title ? { title } : {}), participants });
-      await (await this.keys.memory)?.save(session.id, people);
-      return this.opened(session);
-    }
-    const { sealing } = this.keys;
-    if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
-    const id = await this.keys.newSessionId();
-    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
-    // Before the hub sees it: whatever it returns, nothing is written there in plain text.
-    await (await this.keys.memory)?.save(id, { isSealed: true, ...people });
-    const session = await this.rest.createSession({ id, encryptedTitle, participants });
-    if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
-    noteSealedSession(id);
-    setTitle(session, title);
-    return this.opened(session);
-  }
-
-  private opened(session: Session): Session {
+    const session = await createSession(this.rest, this.keys, { agent, me: this.me?.id ?? null, title, sealed });
     this.feed.include(session, null, []);
     return session;
   }
@@ -302,7 +278,7 @@ export class Hub extends Emitter {
   private sealingChanged(sealing: Sealing | null): void {
     this.current?.useSealing(sealing);
     this.unsent.outbox.wake();
-    void this.openRows(this.rowsToOpen());
+    void this.rows.open(this.rowsToOpen());
     this.changed();
   }
 
@@ -324,66 +300,12 @@ export class Hub extends Emitter {
     this.includeCurrent();
     const rows = this.feed.visible(this.current?.id ?? null);
     this.requests.want(rows.filter(({ pendingCount }) => pendingCount > 0).slice(0, NAMED_ROWS));
-    void this.openRows(this.rowsToOpen());
+    void this.rows.open(this.rowsToOpen());
     this.changed();
   }
 
   private async asked(item: FeedItem): Promise<void> {
-    await this.noteSealed([item]);
-    const message = await this.requests.find(item).catch(() => null);
-    if (message) await this.openMessage(message).catch(() => false);
-    this.notifier.asked(item, message);
-  }
-
-  /** Titles, requests and last messages of rows, one after the other. */
-  private async openRows(rows: readonly FeedItem[]): Promise<void> {
-    await this.noteSealed(rows);
-    const { sealing } = this.keys;
-    if (!sealing || this.openingRows) return;
-    this.openingRows = true;
-    let opened = 0;
-    for (const item of rows) {
-      const { session, lastMessage } = item;
-      try {
-        if (!isTitleOpened(session)) {
-          setTitle(session, await sealing.titleOf(session));
-          opened += 1;
-        }
-        for (const message of [lastMessage, this.requests.of(item)]) {
-          if (message && (await this.openMessage(message))) opened += 1;
-        }
-      } catch (error) {
-        if (!(error instanceof NetworkError)) this.error = messageOf(error);
-        break;
-      }
-    }
-    this.openingRows = false;
-    // What came meanwhile follows.
-    if (opened > 0) this.rowsChanged();
-  }
-
-  /** Whether it was encrypted and is opened now. */
-  private async openMessage(message: Message): Promise<boolean> {
-    const { sealing } = this.keys;
-    if (!sealing || !isSealedByScheme(message.encryptedContent) || openedOf(message)) return false;
-    setOpened(message, await sealing.read(message));
-    return true;
-  }
-
-  /** Which conversations of the list are encrypted: by what the hub says now, or ever said. */
-  async noteSealed(rows: readonly FeedItem[]): Promise<void> {
-    const fresh = rows.filter(({ session, lastMessage }) => {
-      const isSealed = [session.encryptedTitle, lastMessage?.encryptedContent].some(isSealedByScheme);
-      if (isSealed) noteSealedSession(session.id);
-      return !isSealed && !this.looked.has(session.id);
-    });
-    for (const { session } of fresh) this.looked.add(session.id);
-    if (fresh.length === 0) return;
-    const memory = await this.keys.memory;
-    const notes = await Promise.all(fresh.map(({ session }) => memory?.load(session.id)));
-    notes.forEach((note, i) => note?.isSealed && noteSealedSession((fresh[i] as (typeof fresh)[number]).session.id));
-    for (const { session } of fresh) noteChecked(session.id);
-    this.changed();
+    this.notifier.asked(item, await this.rows.openRequest(item, () => this.requests.find(item)));
   }
 
   private socketChanged(): void {

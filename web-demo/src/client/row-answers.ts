@@ -42,7 +42,6 @@ export class RowAnswers extends Emitter {
     if (item.pendingCount !== 1 || item.session.status !== "Active") return null;
     if (!request || request.sessionId !== item.session.id || !request.responseRequired || request.status !== "Pending") return null;
     if (outbox.forbidden.has(request.id) || (request.answerers && !request.answerers.some((id) => this.options.isMe(id)))) return null;
-    if (outbox.signedFor(openedOf(request)?.digest ?? null)) return null;
     // What was signed before is sent again from its conversation.
     if (outbox.signedFor(openedOf(request)?.digest ?? null)) return null;
     // A reason that was begun is sent with the buttons beside it.

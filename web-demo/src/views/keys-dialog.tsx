@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { Dialog } from "./dialog";
 import { DialogActions } from "./dialog-actions";
-import type { PageDialogProps } from "./page-dialogs";
+import type { PageDialogProps } from "./page-dialog-props";
 
 const KEYS: readonly (readonly [keys: readonly string[], effect: string])[] = [
   [["J", "K"], "Next and previous conversation in the list"],

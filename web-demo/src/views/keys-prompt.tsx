@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Keys } from "../client/keys";
 import { useStore } from "./hooks";
-import type { KeysStepsProps } from "./keys-steps";
+import type { KeysStepsProps, KeysTask } from "./keys-steps";
 import type { RestoredProps } from "./keys-restored";
 import { Loaded } from "./loaded";
 
@@ -11,8 +11,6 @@ const steps = async () => (await import("./keys-steps")).KeysSteps;
 
 /** For as long as this tab lives. */
 export const LATER = "hiloop.keys.later";
-
-export type KeysTask = "new" | "restore" | "start-over" | "back-up";
 
 const restored = async () => (await import("./keys-restored")).Restored;
 

@@ -5,8 +5,9 @@ import { messageOf } from "@hiloop/sdk/chat";
 import type { Keys } from "../client/keys";
 import { Dialog } from "./dialog";
 import { DialogActions } from "./dialog-actions";
-import type { KeysTask } from "./keys-prompt";
 import { RecoveryCode } from "./recovery-code";
+
+export type KeysTask = "new" | "restore" | "start-over" | "back-up";
 
 export interface KeysStepsProps {
   keys: Keys;

@@ -1,16 +1,9 @@
 // The dialogs that the list and the keys open, each a script of its own.
 import type { ComponentType, VNode } from "preact";
-import type { Hub } from "../client/hub";
-import type { AppState } from "./app-state";
 import { Loaded } from "./loaded";
+import type { PageDialogProps } from "./page-dialog-props";
 
 export type DialogName = "new" | "search" | "keys" | "settings";
-
-export interface PageDialogProps {
-  app: AppState;
-  hub: Hub;
-  onClose: () => void;
-}
 
 const LOADERS: Readonly<Record<DialogName, () => Promise<ComponentType<PageDialogProps>>>> = {
   new: async () => (await import("./new-conversation")).NewConversation,

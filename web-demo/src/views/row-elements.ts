@@ -1,4 +1,5 @@
 // The elements of the timeline's rows on the page, as entries.tsx draws them, in the box that scrolls.
+import { firstIndex } from "./first-index";
 import { isInSight } from "./jump";
 
 export class RowElements {
@@ -49,12 +50,7 @@ export function rowKeyOf(target: EventTarget | null): string | undefined {
 
 /** The first row that reaches below the edge, and that does not come and go. Rows are in order. */
 function firstBelow(rows: readonly HTMLElement[], edge: number): HTMLElement | undefined {
-  let [from, to] = [0, rows.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((rows[middle] as HTMLElement).getBoundingClientRect().bottom > edge) to = middle;
-    else from = middle + 1;
-  }
-  while (from < rows.length - 1 && !(rows[from] as HTMLElement).hasAttribute("data-seq")) from += 1;
-  return rows[from];
+  let i = firstIndex(rows.length, (one) => (rows[one] as HTMLElement).getBoundingClientRect().bottom > edge);
+  while (i < rows.length - 1 && !(rows[i] as HTMLElement).hasAttribute("data-seq")) i += 1;
+  return rows[i];
 }

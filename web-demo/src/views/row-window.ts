@@ -2,6 +2,7 @@
 // An own window instead of a library: the rows stay in the normal flow, so that the browser lays them out and rows of any
 // height need no absolute places, and whatever is above what is read may change without moving it. @tanstack/virtual-core
 // is 8.5 KB compressed and virtua 6.5 KB, for an initial script that has 4 KB left; neither knows gaps of unread events.
+import { firstIndex } from "./first-index";
 
 export interface Item {
   key: string;
@@ -68,13 +69,7 @@ export class Layout {
 
   /** The row at a height; the first or last one beyond the ends, -1 without rows. */
   at(y: number): number {
-    let [from, to] = [0, this.count];
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if (this.topOf(middle + 1) > y) to = middle;
-      else from = middle + 1;
-    }
-    return Math.min(from, this.count - 1);
+    return Math.min(firstIndex(this.count, (i) => this.topOf(i + 1) > y), this.count - 1);
   }
 
   /** The rows that touch a stretch. */

@@ -9,7 +9,7 @@ import { lineOf, verdictOf, whenOf } from "../client/verdict";
 import { Dialog } from "./dialog";
 import { dayAndTime, fullTime } from "./format";
 import { useStore } from "./hooks";
-import type { PageDialogProps } from "./page-dialogs";
+import type { PageDialogProps } from "./page-dialog-props";
 
 /** Its list is the one below, not a `datalist`. */
 const COMBOBOX: object = { role: "combobox" };

@@ -1,4 +1,5 @@
 // The place in the timeline that stays where it is on the screen while rows are added, loaded or dropped around it.
+import { firstIndex } from "./first-index";
 import type { ListWindow, Stretch } from "./list-window";
 import type { Row } from "./timeline-rows";
 
@@ -55,11 +56,5 @@ function unitOf({ height, count }: Row & { kind: "gap" }): number {
 
 /** The last row that is not after an event. */
 function lastRowUpTo(rows: readonly Row[], seq: number): number {
-  let [from, to] = [0, rows.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((rows[middle] as Row).seq > seq) to = middle;
-    else from = middle + 1;
-  }
-  return Math.max(0, from - 1);
+  return Math.max(0, firstIndex(rows.length, (i) => (rows[i] as Row).seq > seq) - 1);
 }

@@ -1,5 +1,6 @@
 // The rows of the timeline: days, messages, small lines, the place where the person left, and what is not loaded.
 import type { Entry, HubEvent, LiveSession, Message } from "@hiloop/sdk/chat";
+import { firstIndex } from "./first-index";
 import type { Item } from "./row-window";
 
 export type Row = Item & { seq: number } & (
@@ -40,12 +41,7 @@ export function rowsOf(live: LiveSession, since: number | null): readonly Row[] 
 
 /** The message above which the line is; null where there is none, or nothing above it. */
 function firstNew(live: LiveSession, entries: readonly Entry[], since: number): number | null {
-  let [from, to] = [0, entries.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((entries[middle] as Entry).seq > since) to = middle;
-    else from = middle + 1;
-  }
+  const from = firstIndex(entries.length, (i) => (entries[i] as Entry).seq > since);
   // Where the person left is not loaded.
   const before = entries[from - 1];
   if (!before || (before.kind === "gap" && before.seq + before.count - 1 > since)) return null;

@@ -204,7 +204,7 @@ test("a further participant of the hub may neither answer nor read what others w
   }
 });
 
-test("the agent's own text, and the answer to another question, as what a person says", { timeout: 30_000 }, async () => {
+test("the agent's own text, and the answer to another question, as what a person says", async () => {
   const { boss, client, signIn, state, messages } = world();
   const one = await signIn(boss.id);
   const agent = client();

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { Dialog } from "../dialog";
 import { DialogActions } from "../dialog-actions";
-import type { PageDialogProps } from "../page-dialogs";
+import type { PageDialogProps } from "../page-dialog-props";
 import { Notifications } from "./notifications";
 import { OwnKeys } from "./own-keys";
 import { Password } from "./password";

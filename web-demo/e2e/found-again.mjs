@@ -64,10 +64,9 @@ export function foundAgainStories({ open, connected, shot }) {
     }
     const { page, context } = await open(hub);
     await connected(page);
-    const row = page.locator('[data-testid=feed-item][data-session-id="two"]');
-    await row.waitFor();
-    // The one that the page shows by itself is here: nothing else moves the list before the press.
+    // Nothing else moves the list from here on.
     await page.getByTestId("keys-notice").waitFor();
+    const row = page.locator('[data-testid=feed-item][data-session-id="two"]');
     await row.hover();
     const { y, height } = await row.boundingBox();
     await page.mouse.down();

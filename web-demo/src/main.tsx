@@ -1,5 +1,6 @@
 // The start of the page.
 import { render } from "preact";
+import "./effects";
 import { registerWorker } from "./client/worker";
 import { App } from "./views/app";
 import { AppState } from "./views/app-state";

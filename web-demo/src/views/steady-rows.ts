@@ -30,7 +30,8 @@ export function useRowPlaces(list: RefObject<HTMLElement | null>): void {
         if (!(Math.abs((places.get(one)?.top ?? NaN) - top) < TOLERANCE_PX)) places.set(one, { top, since: now });
       }
     };
-    const soon = (): void => void (frame ??= requestAnimationFrame(measure));
+    // In the frame after the change: in its own one the list is scrolled back to its place after this.
+    const soon = (): void => void (frame ??= requestAnimationFrame(() => (frame = requestAnimationFrame(measure))));
     const changes = new MutationObserver(soon);
     changes.observe(box, { childList: true, subtree: true });
     // A notice above moves the whole list.

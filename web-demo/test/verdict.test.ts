@@ -61,7 +61,7 @@ test("in an encrypted conversation only a verified answer has a verdict, by its 
 });
 
 test("the search finds a verdict, and shows no marks", () => {
-  const rows = [{ sessionId: "s", title: "Deploy", line: "✓ Approved by you", messageId: "a" }];
+  const rows = [{ sessionId: "s", title: "Deploy", line: "✓ Approved by you", messageId: "a", at: "" }];
   expect(search("approved", rows, new Map()).map(({ line }) => line)).toEqual(["✓ Approved by you"]);
   const texts = new Map([["s", [{ id: "m", sender: "bot", text: "# News\nOf **4.2.0**: `main` _passed_: build_number 7 > 6", at: "" }]]]);
   expect(search("passed", rows, texts)[0]?.line.slice(0, 80)).toBe("bot: News Of 4.2.0: main passed: build_number 7 > 6");

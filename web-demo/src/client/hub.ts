@@ -19,8 +19,7 @@ import {
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
-import { Kept } from "./kept";
-import type { KeptStore } from "./kept-store";
+import { Kept, keptOf } from "./kept";
 import { Keys } from "./keys";
 import type { WithLock } from "./locks";
 import { canSealWith, createSession } from "./new-session";
@@ -77,7 +76,7 @@ export class Hub extends Emitter {
   private connections = 0;
   private readonly backoff = new Backoff(1_000, 30_000);
   private identifyTimer: ReturnType<typeof setTimeout> | null = null;
-  private readonly rows: RowContents;
+  readonly rows: RowContents;
   private readonly stopAuth: () => void;
   /** Ends the calls that are under way with the sign-in that they belong to. */
   private readonly ended = new AbortController();
@@ -320,9 +319,4 @@ export class Hub extends Emitter {
     this.current?.connected();
     this.unsent.outbox.wake();
   }
-}
-
-/** Nothing is kept of guests: their links are opened in browsers of others. */
-async function keptOf(person: string | null): Promise<KeptStore | null> {
-  return person === null ? null : (await import("./kept-store")).IndexedKeptStore.open(person);
 }

@@ -137,6 +137,11 @@ export class Kept extends Emitter {
   }
 }
 
+/** Nothing is kept of guests: their links are opened in browsers of others. */
+export async function keptOf(person: string | null): Promise<KeptStore | null> {
+  return person === null ? null : (await import("./kept-store")).IndexedKeptStore.open(person);
+}
+
 /** The row that a path belongs to; null: its reply is not kept. Backups of keys, sign-ins and tokens never are. */
 function rowOf(path: string): string | null {
   if (/^\/v1\/human\/(me$|agents(\?|$)|feed\?page=1&pageSize=50$)/.test(path)) return LIST;

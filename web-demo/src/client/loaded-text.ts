@@ -1,5 +1,5 @@
 // The text of the messages that this tab has loaded, for the search. In memory only: some of it was encrypted.
-import { verdictOf } from "./verdict";
+import { verdictOf, whenOf } from "./verdict";
 import { authorName, componentsOf, contentOf, isUnproven, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 
 export interface LoadedMessage {
@@ -7,6 +7,8 @@ export interface LoadedMessage {
   sender: string;
   text: string;
   at: string;
+  /** It says what was decided, by whom and why. `about`: of which question. */
+  verdict?: { about: string };
 }
 
 const MAX_MESSAGES = 2_000;
@@ -38,10 +40,12 @@ function textsOf(live: LiveSession): LoadedMessage[] {
 
 function loaded(message: Message, live: LiveSession): LoadedMessage {
   const said = isUnproven(message) ? [] : [contentOf(message)?.text ?? "", ...stringsIn(componentsOf(message))];
-  const verdict = verdictOf(message, (id) => live.isOwn(id), live.repliedTo(message) ?? null);
-  if (verdict !== null) return { id: message.id, sender: authorName(message), text: verdict, at: message.createdAt };
+  const question = live.repliedTo(message) ?? null;
+  const verdict = verdictOf(message, (id) => live.isOwn(id), question);
+  const at = whenOf(message);
+  if (verdict !== null) return { id: message.id, sender: authorName(message), text: verdict, at, verdict: { about: question ? preview(question) : "" } };
   const words = said.filter((text) => text.trim() !== "");
-  return { id: message.id, sender: authorName(message), text: words.join(" ").slice(0, MAX_LENGTH) || preview(message), at: message.createdAt };
+  return { id: message.id, sender: authorName(message), text: words.join(" ").slice(0, MAX_LENGTH) || preview(message), at };
 }
 
 /** Every text within components, the names of their fields and types left out. */

@@ -77,7 +77,7 @@ export class RowContents {
   }
 
   /** Which conversations of the list are encrypted: by what the hub says now, or ever said. */
-  private async noteSealed(rows: readonly FeedItem[]): Promise<void> {
+  async noteSealed(rows: readonly FeedItem[]): Promise<void> {
     const fresh = rows.filter(({ session, lastMessage }) => {
       const isSealed = [session.encryptedTitle, lastMessage?.encryptedContent].some(isSealedByScheme);
       if (isSealed) noteSealedSession(session.id);

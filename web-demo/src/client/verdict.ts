@@ -41,6 +41,12 @@ export function verdictOf(message: Message, isMe: IsMe, question: Message | null
   return `${MARKS[outcome]} ${outcome} by ${who}${words ? `: ${words}` : ""}`;
 }
 
+/** When a message was written: of a verified one, as it was signed. */
+export function whenOf(message: Message): string {
+  const opened = openedOf(message);
+  return (opened?.state === "verified" ? opened.header?.at : null) ?? message.createdAt;
+}
+
 /**
  * Another button than `approve` does not approve. A group's button with that action reads as an approval's, whose mark it
  * bears on its card; a contradiction approves nothing.

@@ -9,6 +9,7 @@ import { ComposerTarget } from "./composer-target";
 import { CopyText } from "./copy-text";
 import { useStore } from "./hooks";
 import { SendIcon } from "./icons";
+import { showMessage } from "./jump";
 import { SealLine } from "./seal-line";
 import { useUnsent } from "./unsent-context";
 
@@ -56,8 +57,12 @@ export function Composer({ live }: { live: LiveSession }): VNode {
   const choose = (target: Target): void => {
     setMustChoose(false);
     if (target.kind === "message" && aim.open.length > 1) setBesides(pending.join(" "));
-    drafts.set(live.id, { text: drafts.get(live.id).text, target });
-    area.current?.focus();
+    const { text, target: before } = drafts.get(live.id);
+    drafts.set(live.id, { text, target });
+    // Nobody answers what is out of sight.
+    const isOther = target.kind === "answer" && (before === null || before.kind === "message" || before.messageId !== target.messageId);
+    if (isOther) showMessage(live, target.messageId);
+    area.current?.focus({ preventScroll: true });
   };
 
   const say = (target: Target): void => {

@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Avatar } from "./avatar";
-import { FeedFilter, type Filter } from "./feed-filter";
+import { DecidedListLater } from "./decided-list-later";
+import { FeedFilter, type FeedView } from "./feed-filter";
 import { FeedList } from "./feed-list";
 import { IconButton } from "./icon-button";
 import { AccountIcon, AdminIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
@@ -20,7 +21,7 @@ interface Props {
 }
 
 export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
-  const [filter, setFilter] = useState<Filter>("all");
+  const [filter, setFilter] = useState<FeedView>("all");
   const { feed, me } = hub;
   const creating = (): void => onDialog("new");
   const name = me?.name ?? me?.email ?? "";
@@ -37,7 +38,7 @@ export function FeedPane({ app, hub, openId, isMain, onDialog }: Props): VNode {
         </IconButton>
       </div>
       <FeedFilter filter={filter} waiting={feed.pendingTotal} onFilter={setFilter} />
-      <FeedList hub={hub} filter={filter} openId={openId} onNew={creating} />
+      {filter === "decided" ? <DecidedListLater hub={hub} /> : <FeedList hub={hub} filter={filter} openId={openId} onNew={creating} />}
       <div class="feed-footer">
         <Avatar name={name || "?"} online={hub.socket.state === "online"} />
         <span class="who" data-testid="who" title={me?.email ?? undefined}>

@@ -23,6 +23,15 @@ export function shortWhen(iso: string, now: number): string {
   return new Date(iso).toLocaleDateString([], { day: "numeric", month: "short" });
 }
 
+/** For what was found: "14:02", "Yesterday, 14:02", "3 Mar 2025, 14:02". */
+export function dayAndTime(iso: string, now: number = Date.now()): string {
+  const days = Math.round((startOfDay(now) - startOfDay(Date.parse(iso))) / 86_400_000);
+  if (days === 0) return clock(iso);
+  if (days === 1) return `Yesterday, ${clock(iso)}`;
+  const year = new Date(iso).getFullYear() === new Date(now).getFullYear() ? {} : { year: "numeric" as const };
+  return `${new Date(iso).toLocaleDateString([], { day: "numeric", month: "short", ...year })}, ${clock(iso)}`;
+}
+
 /** How long until `iso`: "2 d", "3 h", "4:09". */
 export function countdown(iso: string, now: number): string {
   const seconds = Math.max(0, Math.ceil((Date.parse(iso) - now) / 1000));

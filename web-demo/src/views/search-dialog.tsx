@@ -1,30 +1,55 @@
 // The search: conversations by title, messages by their text, as far as they are loaded.
 import type { TargetedKeyboardEvent, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { sessionTitle } from "@hiloop/sdk/chat";
+import { authorName, authorOf, isUnproven, type Message, sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
+import { decisionsOf, latest } from "../client/decisions";
 import { type Hit, search, type SearchRow } from "../client/search";
-import { lineOf } from "../client/verdict";
+import { lineOf, verdictOf, whenOf } from "../client/verdict";
 import { Dialog } from "./dialog";
+import { dayAndTime, fullTime } from "./format";
 import { useStore } from "./hooks";
 import type { PageDialogProps } from "./page-dialog-props";
 
 /** Its list is the one below, not a `datalist`. */
 const COMBOBOX: object = { role: "combobox" };
 
+/** Conversations whose decisions are read for the search. */
+const LOOKED = 100;
+
 export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
+  useStore(hub);
   useStore(hub.feed);
   const [query, setQuery] = useState("");
   const [active, setActive] = useState(0);
   const list = useRef<HTMLUListElement>(null);
+  const input = useRef<HTMLInputElement>(null);
   const { items, total } = hub.feed;
+  const decisions = useStore(decisionsOf(hub));
+  const [onlyDecisions, setOnlyDecisions] = useState(false);
   const loaded = useMemo(() => hub.texts.all(hub.current), [items]);
-  const hits = useMemo(() => search(query, rowsOf(hub), loaded), [query, items, loaded]);
+  const rows = useMemo(() => rowsOf(hub), [items]);
+  const { version, left } = decisions;
+  const hits = useMemo(() => search(query, rows, loaded, { decisions: decisions.of(items), onlyDecisions }), [query, rows, loaded, onlyDecisions, version]);
   const chosen = Math.min(active, hits.length - 1);
+
+  useEffect(() => () => decisions.leave(), []);
 
   useEffect(() => {
     list.current?.children[chosen]?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
+
+  const looked = onlyDecisions ? latest(items, LOOKED) : [];
+  const state = decisions.stateOf(looked);
+  useEffect(() => {
+    if (onlyDecisions) void decisions.look(looked);
+  }, [state]);
+
+  const showDecisions = (): void => {
+    setOnlyDecisions(!onlyDecisions);
+    setActive(0);
+    input.current?.focus();
+  };
 
   const open = (hit: Hit | undefined): void => {
     if (!hit) return;
@@ -45,6 +70,7 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
     <Dialog title="Search" onClose={onClose}>
       <input
         type="search"
+        ref={input}
         data-testid="search-input"
         aria-label="Search titles and messages"
         placeholder="Titles and messages"
@@ -61,18 +87,33 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
         }}
         onKeyDown={onKeyDown}
       />
+      <div class="filters">
+        <button type="button" class="filter" data-testid="only-decisions" aria-pressed={onlyDecisions} onClick={showDecisions}>
+          Decisions
+        </button>
+      </div>
       <ul id="search-hits" class="search-hits" ref={list} role="listbox" aria-label="Results">
         {hits.map((hit, i) => (
           <li id={`search-hit-${i}`} key={`${hit.sessionId} ${hit.messageId}`} role="option" aria-selected={i === chosen} data-testid="search-hit" onClick={() => open(hit)}>
-            <b dir="auto">{hit.title}</b>
+            <span class="search-head">
+              <b dir="auto">{hit.title}</b>
+              <time dateTime={hit.at} title={fullTime(hit.at)}>
+                {dayAndTime(hit.at)}
+              </time>
+            </span>
+            {hit.about && (
+              <small class="search-about" dir="auto">
+                {hit.about}
+              </small>
+            )}
             <small dir="auto">{hit.line}</small>
           </li>
         ))}
       </ul>
       <p class="search-reach" role="status" data-testid="search-reach">
-        {hits.length === 0 && "Nothing found. "}
-        {items.length < total ? `Searched ${items.length} of ${total} conversations, and the messages opened in this tab. ` : "Of conversations that were not opened in this tab, titles and last messages are searched."}
-        {items.length < total && (
+        {left > 0 ? `Looking in ${left} more conversations… ` : hits.length === 0 && "Nothing found. "}
+        {reach(items.length, total, onlyDecisions)}{" "}
+        {items.length < total && !onlyDecisions && (
           <button type="button" class="link" onClick={() => void hub.feed.loadMore()}>
             Load more
           </button>
@@ -82,11 +123,25 @@ export function SearchDialog({ hub, onClose }: PageDialogProps): VNode {
   );
 }
 
+function reach(count: number, total: number, onlyDecisions: boolean): string {
+  if (onlyDecisions) return `Of the last ${Math.min(count, LOOKED)} conversations the last 200 events are searched, and what was opened in this tab.`;
+  if (count < total) return `Searched ${count} of ${total} conversations, and the messages opened in this tab.`;
+  return "Of conversations that were not opened in this tab, titles and last messages are searched.";
+}
+
 function rowsOf(hub: Hub): SearchRow[] {
   const { feed, requests, agents } = hub;
   return feed.items.map((item) => {
     const { session, lastMessage } = item;
     const shown = requests.of(item) ?? lastMessage;
-    return { sessionId: session.id, title: sessionTitle(session, { agents, lastMessage }), line: lineOf(shown, (id) => hub.isMe(id)), messageId: shown?.id ?? null };
+    return { sessionId: session.id, title: sessionTitle(session, { agents, lastMessage }), line: lineWith(shown, hub), messageId: shown?.id ?? null, at: shown ? whenOf(shown) : session.updatedAt };
   });
+}
+
+/** With its author, whom an answer names itself. */
+function lineWith(message: Message | null, hub: Hub): string {
+  const isMe = (id: string | null): boolean => hub.isMe(id);
+  const line = lineOf(message, isMe);
+  if (!message || verdictOf(message, isMe) !== null || isUnproven(message)) return line;
+  return `${isMe(authorOf(message).id) ? "You" : authorName(message)}: ${line}`;
 }

@@ -71,6 +71,7 @@ export function listScaleStories({ open, connected, shot }) {
     await connected(page);
     const [first] = await loaded(page);
     equal([first.id, first.position, first.size], ["s-1", 1, 5_000], "the first row");
+    equal(["me", "agents"].map((name) => hub.requests.filter((request) => request === `GET /v1/human/${name}`).length), [1, 1], "readings at the start");
     // Once at the start, once more when the connection stands.
     if (feedReads(hub) > 3) throw new Error(`${feedReads(hub)} pages were read.`);
     for (const part of [0.5, 1, 0.25]) {

@@ -75,6 +75,7 @@ export class Hub extends Emitter {
 
   private connections = 0;
   private readonly backoff = new Backoff(1_000, 30_000);
+  private identifying: Promise<void> | null = null;
   private identifyTimer: ReturnType<typeof setTimeout> | null = null;
   readonly rows: RowContents;
   private readonly stopAuth: () => void;
@@ -249,7 +250,13 @@ export class Hub extends Emitter {
     this.changed();
   }
 
-  private async identify(): Promise<void> {
+  /** One at a time: the connection stands while the first one is under way. */
+  private identify(): Promise<void> {
+    this.identifying ??= this.identifyOnce().finally(() => (this.identifying = null));
+    return this.identifying;
+  }
+
+  private async identifyOnce(): Promise<void> {
     try {
       this.me ??= await this.rest.me();
       if (this.isGuest && this.guestSessionId === null) {

@@ -15,7 +15,7 @@ import { Logo } from "./icons";
 import { NewRelease } from "./new-release";
 import { type DialogName, PageDialogs } from "./page-dialogs";
 import { RequestsElsewhere } from "./requests-elsewhere";
-import { SessionPaneLater } from "./session-pane-later";
+import { loadSessionPane, SessionPaneLater } from "./session-pane-later";
 import { UnsentElsewhere } from "./unsent-elsewhere";
 import { SkipLinks } from "./skip-links";
 import { useTriageKeys } from "./triage-keys";
@@ -29,6 +29,12 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   const isList = !hub.isGuest && openId === null && adminView === null;
 
   useEffect(() => hub.openSession(openId), [hub, openId]);
+
+  // Ahead of the first press, but not before the list: both would take longer on a slow connection.
+  const isListRead = hub.feed.loaded || hub.feed.error !== null;
+  useEffect(() => {
+    if (hub.isGuest || openId !== null || isListRead) loadSessionPane();
+  }, [hub, openId, isListRead]);
 
   const waiting = hub.feed.pendingTotal;
   useEffect(() => {

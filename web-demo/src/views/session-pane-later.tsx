@@ -1,4 +1,4 @@
-// The open conversation, a script of its own: the list can be used before it is here. It loads with the page, at once.
+// The open conversation, a script of its own: the list can be used before it is here.
 import type { ComponentProps, VNode } from "preact";
 import { later } from "../later";
 import type { SessionPane } from "./session-pane";
@@ -7,8 +7,10 @@ type Props = ComponentProps<typeof SessionPane>;
 
 const { load, useView } = later<Props>(async () => (await import("./session-pane")).SessionPane);
 
-/** A failure is told where a conversation is opened. */
-load().catch(() => undefined);
+/** Before a conversation is opened, where a failure is shown. */
+export function loadSessionPane(): void {
+  load().catch(() => undefined);
+}
 
 export function SessionPaneLater(props: Props): VNode {
   const { View, hasFailed, retry } = useView();

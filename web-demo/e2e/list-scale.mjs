@@ -71,7 +71,7 @@ export function listScaleStories({ open, connected, shot }) {
     await connected(page);
     const [first] = await loaded(page);
     equal([first.id, first.position, first.size], ["s-1", 1, 5_000], "the first row");
-    equal(["me", "agents"].map((name) => hub.requests.filter((request) => request === `GET /v1/human/${name}`).length), [1, 1], "readings at the start");
+    equal(hub.requests.filter((request) => request === "GET /v1/human/agents").length, 1, "readings of the agents");
     // Once at the start, once more when the connection stands.
     if (feedReads(hub) > 3) throw new Error(`${feedReads(hub)} pages were read.`);
     for (const part of [0.5, 1, 0.25]) {
@@ -93,6 +93,21 @@ export function listScaleStories({ open, connected, shot }) {
     await until("the scrolling", async () => Math.abs(((await topOf(page, second.id)) ?? Infinity) - second.top - 200) < 3);
     await shot(page, "list-middle");
     equal(errors, [], "errors of the page");
+    await context.close();
+  });
+
+  story("list: what is drawn before the event of the scrolling does not undo it", async () => {
+    const { page, context } = await open(longList(5_000));
+    await connected(page);
+    await loaded(page);
+    const top = await list(page).evaluate((el) => {
+      el.scrollTo(0, el.scrollHeight / 2);
+      // It draws the list.
+      el.dispatchEvent(new PointerEvent("pointerleave"));
+      return el.scrollTop;
+    });
+    await until("the middle", async () => (await inView(page))[0]?.position > 2_000);
+    equal(await list(page).evaluate((el, before) => Math.abs(el.scrollTop - before) < el.clientHeight, top), true, "the place");
     await context.close();
   });
 

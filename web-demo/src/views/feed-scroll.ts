@@ -72,6 +72,7 @@ export class FeedScroll {
 
   /** The rows to draw, and remembers them; `stays` is always one of them. To be called before the page is changed. */
   plan(rows: readonly ListRow[], stays: string | null): readonly Range[] {
+    this.takeScrolling();
     const { list, target } = this;
     if (rows !== list.rows || !this.isCovered()) this.see();
     if (rows !== list.rows) this.noteAsked(rows);
@@ -267,18 +268,23 @@ export class FeedScroll {
   }
 
   private scrolled(): void {
-    if (Math.abs((this.scroller?.scrollTop ?? 0) - this.scrolledTo) >= 1) {
-      this.target = null;
-      this.look();
-      this.atTop = this.top <= NEAR_TOP;
-      this.see();
-      this.anchor = this.isFree ? null : (this.seen[0] ?? null);
-      if (this.atTop && this.asked.size > 0) {
-        this.asked.clear();
-        return this.redraw();
-      }
+    if (this.takeScrolling() && this.atTop && this.asked.size > 0) {
+      this.asked.clear();
+      return this.redraw();
     }
     if (!this.isCovered()) this.redraw();
+  }
+
+  /** Whether the person has scrolled. The event comes later: what is drawn before it must not undo the scrolling. */
+  private takeScrolling(): boolean {
+    const { box, scroller } = this;
+    if (!box?.clientHeight || !scroller || Math.abs(scroller.scrollTop - this.scrolledTo) < 1) return false;
+    this.target = null;
+    this.look();
+    this.atTop = this.top <= NEAR_TOP;
+    this.see();
+    this.anchor = this.isFree ? null : (this.seen[0] ?? null);
+    return true;
   }
 
   /** The pointer has left the list: what it held in place need not stay. */
@@ -294,6 +300,7 @@ export class FeedScroll {
     const width = this.inner?.clientWidth ?? 0;
     if (width !== this.width) this.list.forgetHeights();
     this.width = width;
+    this.takeScrolling();
     this.measure();
     this.place();
     this.look();

@@ -95,7 +95,7 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
 #[test]
 fn every_referenced_source_file_exists() {
     let mut files = Vec::new();
-    for folder in ["src", "tests", "sdk/rust"] {
+    for folder in ["src", "tests", "sdk/rust", "loadtest"] {
         sources(Path::new(folder), &mut files);
     }
     files.push("/build.rs".to_owned());

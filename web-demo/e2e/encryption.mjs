@@ -83,7 +83,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
       if (event.opened?.content?.text === `A remark on ${SECRET}`) break;
     }
     equal(messages.every(({ state }) => state === "verified"), true, "the agent verifies all of it");
-    const { path } = theHub().dir;
+    const path = theHub().dir;
     const names = (await readdir(path)).filter((name) => name.startsWith("hub.db"));
     const stored = Buffer.concat(await Promise.all(names.map((name) => readFile(join(path, name)))));
     const forms = [SECRET, Buffer.from(SECRET).toString("base64").slice(0, -4)];

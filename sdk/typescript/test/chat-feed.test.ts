@@ -187,6 +187,19 @@ test("a conversation far down that asks comes to where it belongs, by one small 
   expect([feed.items[0]?.session.id, feed.placeAt(0), feed.total]).toEqual(["s480", 0, 520]);
 });
 
+test("a conversation that the person takes part in again comes back to a list that was complete", async () => {
+  hub = hub.slice(100, 125);
+  await feed.refresh();
+  const [left] = hub.splice(7, 1) as [FeedItem];
+  feed.refreshSoon();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([feed.total, feed.row(left.session.id)]).toEqual([24, undefined]);
+  hub.push(left);
+  frame(left.session.id, "participant.added", left.pendingCount);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([feed.total, feed.hasMore, feed.row(left.session.id)?.session.id]).toEqual([25, false, left.session.id]);
+});
+
 test("after a break what is shown is read again, and what is gone leaves the list", async () => {
   byTime();
   await feed.refresh();

@@ -184,7 +184,9 @@ export class Feed extends Emitter {
       this.list.put({ ...row, ...none, session, pendingCount: Number.isFinite(count) ? count : row.pendingCount });
     }
     if (!WITH_CONTENT.test(type)) return;
-    if (!row && this.loaded) this.list.makeRoom(this.placeOf(id, String(frame.at ?? "")), type === "session.created");
+    // One that the person takes part in since now is new to this list, however old it is.
+    const isNew = type === "session.created" || !this.hasMore;
+    if (!row && this.loaded) this.list.makeRoom(this.placeOf(id, String(frame.at ?? "")), isNew);
     this.stale.add(id);
     this.plan();
   }

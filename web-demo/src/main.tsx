@@ -1,6 +1,5 @@
 // The start of the page.
 import { render } from "preact";
-import "./effects";
 import { registerWorker } from "./client/worker";
 import { App } from "./views/app";
 import { AppState } from "./views/app-state";

@@ -1,10 +1,10 @@
 // Closes a panel by Escape, by a click elsewhere, and when the focus moves on.
 import type { RefObject } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /** `byKey`: the focus belongs back to what opened it. */
 export function useDismiss(panel: RefObject<HTMLElement | null>, isOpen: boolean, dismiss: (byKey: boolean) => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return;
     // A dialog over the panel closes first.
     const isOutside = (target: EventTarget | null): boolean =>

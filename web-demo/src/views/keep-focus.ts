@@ -1,6 +1,6 @@
 // Keeps the focus by the message that it was in when the focused element goes away: answered, settled, redrawn. It moves
 // to what became of the request, which a screen reader then says; else to the message, or to the timeline.
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { focusArticle } from "./jump";
 
 interface Held {
@@ -34,7 +34,7 @@ export function useKeptFocus(): void {
 
   useLayoutEffect(restore);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const follow = ({ target }: FocusEvent): void => {
       if (!(target instanceof HTMLElement) || !target.closest("[data-testid=session]")) return void (held.current = null);
       const article = target.closest<HTMLElement>("[data-message-id]");

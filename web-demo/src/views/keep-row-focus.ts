@@ -1,9 +1,9 @@
 // Keeps the focus at its row of the list when what has it goes away: a button that was pressed, a row that moves.
 import type { RefObject } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 export function useKeptRowFocus(list: RefObject<HTMLElement | null>): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = list.current;
     if (!box) return;
     let held: { element: Element; sessionId: string | undefined; isAnswering: boolean } | null = null;

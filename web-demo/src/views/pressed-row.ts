@@ -1,13 +1,13 @@
 // A press that begins on a row of the list opens that row, also where the list moves before it ends: by a notice that
 // appears above it, or because it sorts itself. Browsers would press what is under the pointer then.
 import type { RefObject } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /** A pointer that has moved further was not pressing. */
 const SLOP_PX = 10;
 
 export function usePressedRow(list: RefObject<HTMLElement | null>): void {
-  useEffect(() => (list.current ? followPresses(list.current) : undefined), []);
+  useLayoutEffect(() => (list.current ? followPresses(list.current) : undefined), []);
 }
 
 /** Returns what ends it. */

@@ -1,5 +1,5 @@
 // Single keys for going through requests. They rest in fields and dialogs, and act on what is in view only.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Message, preview, sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import { step } from "./feed-steps";
@@ -24,7 +24,7 @@ export function useTriageKeys(hub: Hub, isFree: boolean, onDialog: (name: Dialog
     return () => clearTimeout(timer);
   }, [hint]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     /** What a key does; null where it does nothing here. */
     const actionOf = (key: string): (() => void) | null => {
       switch (key) {

@@ -28,7 +28,7 @@ export class Dispatch {
   constructor(private readonly options: DispatchOptions) {}
 
   /**
-   * `keep` stores the body before it leaves. Throws the error of the call, or one with status 0: `KEYS_LOADING`,
+   * `keep` stores the body before it leaves. Throws the error of the call, or one with status 0: `KEYS_LOADING`, `CHECKING`,
    * `NO_OWN_KEYS`, `NO_KEYS`, `KEY_CHANGED`, `NEW_KEY`, `DEADLINE_PASSED`, `NOT_AUTHENTICATED`.
    */
   async send(written: Written, keep: (body: OutgoingMessage) => Promise<void>): Promise<Message> {
@@ -51,8 +51,8 @@ export class Dispatch {
   private async envelopeFor(written: Written): Promise<SealedMessage> {
     const { sessionId, content, settles } = written;
     const conversation = this.options.conversation(sessionId);
-    if (conversation && (conversation.needsConsent || conversation.encryption === "checking"))
-      throw new HiloopError(0, "NOT_CHECKED", "It is not known yet whether this conversation is encrypted.");
+    if (conversation?.encryption === "checking") throw new HiloopError(0, "CHECKING", "It is not known yet whether this conversation is encrypted.");
+    if (conversation?.needsConsent) throw new HiloopError(0, "NOT_CHECKED", "It is not known yet whether this conversation is encrypted.");
     const isSealed = written.sealed || (conversation !== null && conversation.encryption !== "plain");
     if (!isSealed) return { envelope: sealPlain(content), delivered: () => undefined };
     const sealing = this.options.sealing();

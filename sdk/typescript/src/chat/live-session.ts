@@ -25,6 +25,9 @@ import { TypingList, TypingNotice } from "./typing.js";
 /** Pages that are loaded in one search for a message. */
 const SEARCHED_PAGES = 25;
 
+/** An answer that waits longer shows as not sent, with the reason. */
+const CHECKING_MS = 30_000;
+
 export class LiveSession extends Emitter {
   readonly typing = new TypingList(() => this.changed());
   readonly notice: TypingNotice;
@@ -287,9 +290,19 @@ export class LiveSession extends Emitter {
     return this.writer.say(text, options);
   }
 
-  /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */
+  /**
+   * Answers on the card of a question; `holdMs`: how long the answer can be taken back. Null where nothing is added: at
+   * once, or before it is known whether the answer has to be encrypted, which it waits for.
+   */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
-    return this.writer.answer(message, content, holdMs);
+    if (this.encryption !== "checking") return this.writer.answer(message, content, holdMs);
+    const end = Date.now() + CHECKING_MS;
+    const look = setInterval(() => {
+      if (this.encryption === "checking" && Date.now() < end) return;
+      clearInterval(look);
+      this.writer.answer(message, content, holdMs);
+    }, 50);
+    return null;
   }
 
   /** An answer that was given on the card of a message. */

@@ -298,7 +298,7 @@ export class Outbox extends Emitter {
     if (this.disposed) return false;
     const { id, sessionId } = item;
     const { code, status, retryAfterMs } = error instanceof HiloopError ? error : new HiloopError(0, "", "");
-    if (isTransient(error) || code === "KEYS_LOADING" || status === 401) {
+    if (isTransient(error) || code === "KEYS_LOADING" || code === "CHECKING" || status === 401) {
       this.paused.set(sessionId, status === 0 ? null : messageOf(error));
       this.wait(sessionId);
       this.later(sessionId, retryAfterMs ?? this.backoffOf(sessionId).next());

@@ -1,9 +1,8 @@
 // @vitest-environment happy-dom
-// Effects: their listeners are there before anything else can happen.
+// Panels that close by the focus: the listeners are there before anything else can happen.
 import { h, render } from "preact";
 import { useRef } from "preact/hooks";
 import { expect, test } from "vitest";
-import "../src/effects";
 import { useDismiss } from "../src/views/dismiss";
 
 test("a panel closes by the focus that moves on right after its drawing", async () => {

@@ -51,7 +51,8 @@ export class Dispatch {
   private async envelopeFor(written: Written): Promise<SealedMessage> {
     const { sessionId, content, settles } = written;
     const conversation = this.options.conversation(sessionId);
-    if (conversation?.encryption === "checking") throw new HiloopError(0, "CHECKING", "It is not known yet whether this conversation is encrypted.");
+    // What was written in a conversation in plain text waits; what was written too early is for the person to decide.
+    if (conversation?.encryption === "checking") throw new HiloopError(0, written.sealed ? "NOT_CHECKED" : "CHECKING", "It is not known yet whether this conversation is encrypted.");
     if (conversation?.needsConsent) throw new HiloopError(0, "NOT_CHECKED", "It is not known yet whether this conversation is encrypted.");
     const isSealed = written.sealed || (conversation !== null && conversation.encryption !== "plain");
     if (!isSealed) return { envelope: sealPlain(content), delivered: () => undefined };

@@ -1,5 +1,5 @@
 // The elements of the timeline's rows on the page, as entries.tsx draws them, in the box that scrolls.
-import { firstIndex } from "./first-index";
+import { firstIndex } from "@hiloop/sdk/chat";
 import { isInSight } from "./jump";
 
 export class RowElements {

@@ -2,7 +2,7 @@
 // An own window instead of a library: the rows stay in the normal flow, so that the browser lays them out and rows of any
 // height need no absolute places, and whatever is above what is read may change without moving it. @tanstack/virtual-core
 // is 8.5 KB compressed and virtua 6.5 KB, for an initial script that has 4 KB left; neither knows gaps of unread events.
-import { firstIndex } from "./first-index";
+import { firstIndex } from "@hiloop/sdk/chat";
 
 export interface Item {
   key: string;

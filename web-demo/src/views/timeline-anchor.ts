@@ -1,5 +1,5 @@
 // The place in the timeline that stays where it is on the screen while rows are added, loaded or dropped around it.
-import { firstIndex } from "./first-index";
+import { firstIndex } from "@hiloop/sdk/chat";
 import type { ListWindow, Stretch } from "./list-window";
 import type { Row } from "./timeline-rows";
 

@@ -1,6 +1,5 @@
 // The rows of the timeline: days, messages, small lines, the place where the person left, and what is not loaded.
-import type { Entry, HubEvent, LiveSession, Message } from "@hiloop/sdk/chat";
-import { firstIndex } from "./first-index";
+import { type Entry, firstIndex, type HubEvent, type LiveSession, type Message } from "@hiloop/sdk/chat";
 import type { Item } from "./row-window";
 
 export type Row = Item & { seq: number } & (

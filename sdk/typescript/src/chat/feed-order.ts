@@ -1,5 +1,6 @@
 // The order of the list of conversations: as the hub sorts it, so that frames can move rows between two replies.
 import type { FeedItem, Message, Priority, Session } from "../types.js";
+import { firstIndex } from "./first-index.js";
 
 const RANK: Readonly<Record<Priority, number>> = { Low: 0, Medium: 1, High: 2, Urgent: 3 };
 
@@ -45,19 +46,8 @@ function compare(a: string, b: string): number {
 
 /** The index of the first row that comes after an item among sorted ones; `orSame`: the item itself if it is there. */
 export function firstAfter(items: readonly FeedItem[], item: FeedItem, orSame = false): number {
-  return firstWhere(items.length, (i) => {
+  return firstIndex(items.length, (i) => {
     const order = byNeed(items[i] as FeedItem, item);
     return orSame ? order >= 0 : order > 0;
   });
-}
-
-/** The first index for which a condition holds that holds for all after it. */
-export function firstWhere(count: number, holds: (index: number) => boolean): number {
-  let [from, to] = [0, count];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (holds(middle)) to = middle;
-    else from = middle + 1;
-  }
-  return from;
 }

@@ -1,7 +1,8 @@
 // Where the loaded rows of the list stand among all of them: pages say it, and frames move rows between two pages. Rows
 // that are not loaded take up places too, so that a view can go to any of them.
 import type { FeedItem, Page } from "../types.js";
-import { byNeed, compareNeed, firstAfter, firstWhere } from "./feed-order.js";
+import { byNeed, compareNeed, firstAfter } from "./feed-order.js";
+import { firstIndex } from "./first-index.js";
 
 export class FeedPlaces {
   /** The loaded rows, sorted by need. Another array after each change. */
@@ -150,7 +151,7 @@ function isAfter(item: FeedItem, place: number, last: FeedItem | undefined, to: 
 
 /** The index of the first place that is not before another one. */
 function firstFrom(places: readonly number[], place: number): number {
-  return firstWhere(places.length, (i) => (places[i] as number) >= place);
+  return firstIndex(places.length, (i) => (places[i] as number) >= place);
 }
 
 /** Places that would be taken twice move down, as far as there are gaps to take them up. */

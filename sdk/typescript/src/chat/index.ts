@@ -18,6 +18,7 @@ export { Feed, type Stretch } from "./feed.js";
 export { answerFromCard, type CardAnswer } from "./card-answer.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
 export { FeedRequests } from "./feed-requests.js";
+export { firstIndex } from "./first-index.js";
 export { LiveSession } from "./live-session.js";
 export { authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
 export { type Decided, decidedBy } from "../decided.js";

@@ -92,3 +92,16 @@ test("what the hub withholds is missing once everything earlier was looked throu
   await live.findSeen(shown());
   expect([live.hasOlder, live.missing(shown())]).toEqual([false, "missing"]);
 });
+
+test("an answer waits until it is known whether it has to be encrypted, and leaves once", async () => {
+  const asked = stage.message(null, { encryptedContent: sealPlain({ text: "Ship?" }), responseRequired: true, status: "Pending" });
+  const { live, posts } = await stage.live({ title: "Plain" }, [stage.created(asked)]);
+  let open: (memory: null) => void = () => undefined;
+  const remembered = live.remember(new Promise((resolve) => (open = resolve)));
+  expect([live.encryption, live.answer(asked, { action: "approve", outcome: "Approved" })]).toEqual(["checking", null]);
+  expect(posts).toEqual([]);
+  open(null);
+  await remembered;
+  await eventually(() => expect(posts.length).toBe(1));
+  expect(posts[0]?.body).toMatchObject({ inReplyTo: asked.id, outcome: "Approved", encryptedContent: { scheme: "plain" } });
+});

@@ -3,15 +3,8 @@ import { attestedBytes, KeyPair, makeEntry } from "@hiloop/sdk/e2e";
 import { axe } from "./access.mjs";
 import { equal, noSidewaysScroll, until } from "./harness.mjs";
 
-export function adminStories({ scene, openPage, signIn, signInByForm, state, shot, hub: theHub, call }) {
-  let count = 0;
-  /** A person of their own for each story. */
-  const human = async (role) => {
-    const [name, password] = [`${role}${(count += 1)}`, "a password of some length"];
-    const email = `${name.toLowerCase()}@example.org`;
-    await theHub().cli("humans", "create", "--email", email, "--name", name, "--password", password, "--role", role);
-    return { email, name, password };
-  };
+export function adminStories({ scene, openPage, signIn, signInByForm, state, shot, hub: theHub, space, call }) {
+  const human = (role) => space().another(role, role);
   const open = async (page, view) => {
     await page.evaluate((name) => (location.hash = `#/admin/${name}`), view);
     await page.locator(`[data-testid=admin][data-view=${view}]`).waitFor();
@@ -90,8 +83,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
     const { page } = await signInByForm(admin, "/#/admin/people");
     await page.getByTestId("people").waitFor();
     await page.getByTestId("invite").click();
-    const name = `Nora ${(count += 1)}`;
-    const email = `nora${count}@example.org`;
+    const [name, email] = ["Nora Lind", `nora@${space().name}.example.org`];
     await page.getByTestId("invite-name").fill(name);
     await page.getByTestId("invite-email").fill(email);
     await page.getByTestId("send-invite").click();
@@ -171,7 +163,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
   scene("admin: an agent is made and deactivated, with its keys; the hub's reasons are shown", async () => {
     const admin = await human("Admin");
     const { page } = await signInByForm(admin, "/#/admin/agents");
-    const name = `made-${(count += 1)}`;
+    const name = "made-by-hand";
     for (const expected of ["made", "refused"]) {
       await page.getByTestId("new-agent").click();
       await page.getByTestId("agent-name").fill(name);
@@ -181,7 +173,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
       else await until("the reason of the hub", async () => (await page.getByTestId("agent-error").innerText()).length > 5);
     }
     await page.getByRole("button", { name: "Cancel" }).click();
-    const key = await theHub().agentKey(name);
+    const key = await space().agentKey(name);
     await call(theHub().base, "GET", "/agent/me", null, { "x-api-key": key });
     await line(page, name).getByTestId("deactivate").click();
     await page.getByTestId("confirm-end").click();
@@ -194,7 +186,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
 
   scene("admin: a reply that is lost makes no second key", async () => {
     const { page } = await signInByForm(await human("Admin"), "/#/admin/keys");
-    const name = `lost-reply-${(count += 1)}`;
+    const name = "lost-reply";
     let lost = 0;
     await page.route("**/v1/manage/keys", async (route) => {
       if (route.request().method() !== "POST" || lost > 0) return route.fallback();
@@ -210,7 +202,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
     await page.getByTestId("create-key").click();
     const key = await secretOf(page);
     const me = await call(theHub().base, "GET", "/agent/me", null, { "x-api-key": key });
-    const { data } = await call(theHub().base, "GET", "/manage/keys?pageSize=100", null, { "x-api-key": theHub().key });
+    const { data } = await space().call("GET", "/manage/keys?pageSize=100");
     equal([me.name, data.filter(({ agentId }) => agentId === me.id).length], [name, 1], "the agent of the key, and its keys");
   });
 
@@ -233,13 +225,13 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
   scene("admin: attestations are checked by the space key that was entered, whatever the hub says", async () => {
     const { page, errors } = await signInByForm(await human("Admin"), "/#/admin/attestations");
     const [owner, other, pair] = [KeyPair.generate(), KeyPair.generate(), KeyPair.generate()];
-    const name = `keyed-${(count += 1)}`;
-    const key = await theHub().agentKey(name);
+    const name = "keyed-bot";
+    const key = await space().agentKey(name);
     const own = (method, path, body) => call(theHub().base, method, path, body, { "x-api-key": key });
     const { id, spaceId } = await own("GET", "/agent/me");
     await own("PUT", "/agent/public-key", makeEntry(id, pair));
     const attest = (by, notAfter) =>
-      call(theHub().base, "PUT", `/manage/attestations/${id}`, { keyId: pair.keyId, notAfter, signature: Buffer.from(by.sign(attestedBytes(spaceId, id, pair.keyId, notAfter))).toString("base64url") }, { "x-api-key": theHub().key });
+      space().call("PUT", `/manage/attestations/${id}`, { keyId: pair.keyId, notAfter, signature: Buffer.from(by.sign(attestedBytes(spaceId, id, pair.keyId, notAfter))).toString("base64url") });
     const shows = async (state) => {
       await page.reload();
       await line(page, name).locator(`[data-testid=attestation][data-state=${state}]`).waitFor();
@@ -304,7 +296,7 @@ export function adminStories({ scene, openPage, signIn, signInByForm, state, sho
   for (const colorScheme of ["light", "dark"]) {
     scene(`admin: axe finds nothing in any view, a phone has room for it, ${colorScheme}`, async () => {
       const { page } = await signInByForm(await human("Admin"), "/", { colorScheme, reducedMotion: "reduce" });
-      const agent = theHub().agent(`keyed-${colorScheme}`);
+      const agent = space().agent(`keyed-${colorScheme}`);
       await agent.session("Something for the lists");
       const views = { people: "people", agents: "agents-list", keys: "keys-list", attestations: "attested-agents", audit: "audit-row" };
       for (const [view, testid] of Object.entries(views)) {

@@ -13,15 +13,13 @@ const run = promisify(execFile);
 const PEERS = (process.env.PEERS ?? "").split("\n").filter((command) => command.trim() !== "");
 
 /** Registers the stories; returns what other stories need to encrypt. */
-export function encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: theHub }) {
-  let people = 0;
-  const newPerson = () => theHub().human(`person-${(people += 1)}@example.org`, `Person ${people}`, "a long enough password");
+export function encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: theHub, space }) {
+  const newPerson = () => space().another();
 
   async function encryptingAgent(name) {
-    const hub = theHub();
-    const apiKey = await hub.agentKey(name);
+    const apiKey = await space().agentKey(name);
     const keyStore = new MemoryKeyStore();
-    return new HiloopClient({ apiKey, baseUrl: hub.base, WebSocket, keyStore: () => keyStore, logger: { warn: () => undefined } });
+    return new HiloopClient({ apiKey, baseUrl: theHub().base, WebSocket, keyStore: () => keyStore, logger: { warn: () => undefined } });
   }
 
   const agentName = () => `sealed-${Math.random().toString(36).slice(2, 8)}`;
@@ -140,7 +138,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
       const person = await newPerson();
       const { page, errors } = await firstSignIn(person);
       const [hub, name, keys] = [theHub(), agentName(), await tempDir("hiloop-peer-")];
-      const apiKey = await hub.agentKey(name);
+      const apiKey = await space().agentKey(name);
       const env = { ...hub.env(), HILOOP_BASE_URL: hub.base, HILOOP_API_KEY: apiKey, HILOOP_AGENT_NAME: name, XDG_CONFIG_HOME: keys.path };
       const question = ["ask", "--title", `Publish ${SECRET}?`, "--text", `All **${SECRET}** are checked.`, "--to", person.email, "--deadline", "10m"];
       const asked = run(program, [...parameters, ...question], { env });
@@ -174,7 +172,6 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     await shot(page, "encrypted-locked");
   });
 
-  // Alone: every person of the space takes part in the conversations of the other stories, and a changed key blocks those.
   scene("encrypted: a start over says what it costs, and the other side confirms the changed key", async () => {
     const [one, two] = [await newPerson(), await newPerson()];
     const [{ page: mine }, { page: theirs }] = [await firstSignIn(one), await firstSignIn(two)];
@@ -211,7 +208,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     await mine.getByTestId("participant").filter({ hasText: two.name }).getByTestId("share-history").click();
     await mine.getByText(/messages shared/).waitFor();
     await bubble(fresh, "Hello both").and(fresh.locator("[data-state=verified]")).waitFor();
-  }, { alone: true });
+  });
 
   scene("encrypted: plain text among encrypted messages is not authenticated, and can't be approved", async ({ agent }) => {
     const person = await newPerson();

@@ -1,4 +1,5 @@
 // A real hub of its own for a run, on a fresh store; and agents that talk to it.
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { WebSocket } from "ws";
 import { HubProcess } from "../../sdk/typescript/e2e/hub-process.mjs";
@@ -18,13 +19,43 @@ export class Hub extends HubProcess {
     await this.temp.remove();
   }
 
-  async human(email, name, password) {
-    await this.cli("humans", "create", "--email", email, "--name", name, "--password", password);
-    return { email, name, password };
+  /** A new space, so that nothing that happens elsewhere is seen in it. */
+  async space() {
+    const name = `space-${randomBytes(4).toString("hex")}`;
+    return new Space(this, name, (await this.cli("keys", "create", "--permission", "owner", "--space", name)).trim());
+  }
+}
+
+/** A space of a hub, with the key of its owner. */
+export class Space {
+  #people = 0;
+
+  constructor(hub, name, key) {
+    Object.assign(this, { hub, name, key });
+  }
+
+  call(method, path, body) {
+    return call(this.hub.base, method, path, body, { "x-api-key": this.key });
+  }
+
+  /** A person who can sign in: the fields of the hub, with the password. */
+  async human(name, role = "Member") {
+    const fields = { email: `${name.toLowerCase().replace(" ", ".")}@${this.name}.example.org`, name, password: "a long enough password" };
+    return { ...(await this.call("POST", "/manage/humans", { ...fields, role })), ...fields };
+  }
+
+  /** A person of this name and a number. */
+  another(name = "Person", role = "Member") {
+    return this.human(`${name}${(this.#people += 1)}`, role);
   }
 
   agent(name) {
     return new Agent(this, name);
+  }
+
+  /** A key of an agent's own. */
+  async agentKey(name) {
+    return (await this.hub.cli("keys", "create", "--permission", "agent", "--agent", name, "--space", this.name)).trim();
   }
 }
 
@@ -40,11 +71,11 @@ export async function call(base, method, path, body, headers = {}) {
 }
 
 export class Agent {
-  constructor(hub, name) {
-    this.hub = hub;
+  constructor(space, name) {
+    this.hub = space.hub;
     this.name = name;
     this.frames = [];
-    this.headers = { "x-api-key": hub.key, "x-hiloop": name };
+    this.headers = { "x-api-key": space.key, "x-hiloop": name };
   }
 
   call(method, path, body) {

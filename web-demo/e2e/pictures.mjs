@@ -12,7 +12,6 @@ if (!FOLDER) throw new Error("The folder for the pictures is missing: node e2e/p
 
 const DESK = { viewport: { width: 1180, height: 800 }, deviceScaleFactor: 1.5 };
 const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-const PASSWORD = "a long enough password";
 
 const DIFF = `--- a/deploy/production.toml
 +++ b/deploy/production.toml
@@ -43,10 +42,11 @@ const REFUND = {
 };
 
 let hub;
+let space;
 let browser;
 
 async function agent(name) {
-  const apiKey = await hub.agentKey(name);
+  const apiKey = await space.agentKey(name);
   const keyStore = new MemoryKeyStore();
   return new HiloopClient({ apiKey, baseUrl: hub.base, WebSocket, keyStore: () => keyStore, logger: { warn: () => undefined } });
 }
@@ -62,7 +62,7 @@ async function openPage(options) {
 
 async function signIn(page, person) {
   await page.getByTestId("email").fill(person.email);
-  await page.getByTestId("password").fill(PASSWORD);
+  await page.getByTestId("password").fill(person.password);
   await page.getByTestId("sign-in").click();
 }
 
@@ -134,9 +134,10 @@ async function conversations(mira, alex) {
 async function main() {
   await mkdir(FOLDER, { recursive: true });
   hub = await Hub.start();
+  space = await hub.space();
   browser = await launch();
-  const mira = await hub.human("mira@example.org", "Mira Okafor", PASSWORD);
-  const alex = await hub.human("alex@example.org", "Alex Lindqvist", PASSWORD);
+  const mira = await space.human("Mira Okafor");
+  const alex = await space.human("Alex Lindqvist");
   await firstSignIn(await openPage(DESK), alex);
   const desk = await openPage({ ...DESK, colorScheme: "light" });
   const code = await firstSignIn(desk, mira);

@@ -285,6 +285,8 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     await page.getByTestId("sign-in").click();
     await state(page, "online");
     await context.unroute(`${theHub().base}/v1/human/sessions/*/messages`);
+    // Signing out has also ended that the keys were put off.
+    await page.getByTestId("keys-later").click();
     await openSession(page, session);
     equal([await page.getByTestId("outgoing").count(), await page.getByTestId("composer").inputValue()], [0, ""], "what the next person sees");
     const { data } = await agent.call("GET", `/agent/sessions/${session.id}/messages`);

@@ -23,7 +23,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser test-firefox pictures chat-figures chaos bench fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser test-firefox pictures chat-figures chaos bench bench-crates fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release sdk clean
 
 help: ## List the targets
@@ -176,12 +176,16 @@ loadtest: ## Run the load tester: make loadtest ARGS="fanout --sockets 1000"
 
 nodes: setup-test $(PAGE) ## Measure the cost of a second node and Redis: latency across nodes, CPU time per message
 	$(CARGO) build --locked --release --workspace
-	@python3 loadtest/nodes.py $(TARGET)/release/hiloop $(TARGET)/release/loadtest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE=1 python3 loadtest/nodes.py $(TARGET)/release/hiloop $(TARGET)/release/loadtest $(ARGS)
 
 release: setup page ## Build the released files in target/dist: stripped program, debug information, SBOM, checksums
 	@scripts/release.sh
 
-bench: $(PAGE) ## Compare hand-written parts with the crates that could replace them
+bench: setup-test $(PAGE) ## Measure the hub against its goals, in ten minutes: make bench ARGS="--only chat,await"
+	$(CARGO) build --locked --release --workspace
+	@PYTHONDONTWRITEBYTECODE=1 python3 loadtest/goals.py $(TARGET)/release/hiloop $(TARGET)/release/loadtest $(ARGS)
+
+bench-crates: $(PAGE) ## Compare hand-written parts with the crates that could replace them
 	$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir $(TARGET)/benches
 
 fuzz: ## Fuzz the parsers of untrusted input, 60 s each: make fuzz ARGS="600 socket"

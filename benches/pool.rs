@@ -1,6 +1,6 @@
 //! The connection pool: `store::pool` compared with sqlx's own pool, by a small statement of many concurrent callers.
 //!
-//! `make bench`
+//! `make bench-crates`
 
 use divan::Bencher;
 use divan::counter::ItemsCount;

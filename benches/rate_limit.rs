@@ -1,6 +1,6 @@
 //! Rate limits: `domain::rate` compared with the `governor` crate, one request of one of many callers, as in `http::rate_limit`.
 //!
-//! `make bench`
+//! `make bench-crates`
 
 use dashmap::DashMap;
 use divan::Bencher;

@@ -23,9 +23,12 @@ import httpx
 from agent import Agent
 from hub import TIMEOUT, Hub
 from recording_proxy import RecordingProxy
-from servers import Postgres, Redis
 
 from hiloop.testing import Person
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts"))
+
+from servers import Postgres, Redis
 
 # In every text that is encrypted, and nowhere else.
 MARK = "zebrafish"
@@ -41,8 +44,9 @@ def main() -> None:
         folder = pathlib.Path(name) / "hub"
         folder.mkdir()
         settings = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
+        commands_of_redis = redis.record()
         hub = Hub(program, folder, settings=settings)
-        talk("PostgreSQL and Redis", hub, commands, postgres.dump, redis.commands)
+        talk("PostgreSQL and Redis", hub, commands, postgres.dump, commands_of_redis)
 
 
 @contextmanager

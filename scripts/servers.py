@@ -1,4 +1,4 @@
-"""Throw-away PostgreSQL and Redis servers for the tests between languages."""
+"""Throw-away PostgreSQL and Redis servers, for tests and measurements. They listen on a Unix socket and on loopback."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ TIMEOUT = 300  # seconds; the machine may be busy
 
 
 def wait_for(what: str, ready: "Callable[[], bool]") -> None:
-    """Returns once `ready` is true; ends the test if that takes too long."""
+    """Returns once `ready` is true; ends the program if that takes too long."""
     end = time.monotonic() + TIMEOUT
     while not ready():
         if time.monotonic() > end:
@@ -22,10 +22,19 @@ def wait_for(what: str, ready: "Callable[[], bool]") -> None:
         time.sleep(0.05)
 
 
-class Postgres:
-    """A PostgreSQL server on a Unix socket. It refuses to run as root, so for root it runs as the user `nobody`."""
+def free_port() -> int:
+    """A port of loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
-    def __init__(self, folder: pathlib.Path) -> None:
+
+class Postgres:
+    """A PostgreSQL server. It refuses to run as root, so for root it runs as the user `nobody`, who must reach `folder`."""
+
+    def __init__(self, folder: pathlib.Path, *, durable: bool = False) -> None:
+        """Starts it in a new folder; unless it is `durable`, it does not wait for the disk."""
         found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         self.programs = found[-1] if found else pathlib.Path(shutil.which("postgres") or "postgres").parent
         self.folder = folder
@@ -37,7 +46,7 @@ class Postgres:
             self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         options = ["--username=hub", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", str(folder / "data")]
         self.run("initdb", *options).check_returncode()
-        settings = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=fatal"]
+        settings = ["-c", "listen_addresses=", "-c", f"fsync={'on' if durable else 'off'}", "-c", "log_min_messages=fatal"]
         self.process = subprocess.Popen(
             [self.programs / "postgres", "-D", folder / "data", "-k", folder, *settings],
             cwd=folder,
@@ -45,7 +54,7 @@ class Postgres:
             stderr=subprocess.DEVNULL,
             **self.user,
         )
-        self.url = f"postgres://hub@localhost/postgres?host={folder}"
+        self.url = self.url_of("postgres")
         wait_for("PostgreSQL", lambda: self.client("psql", "-c", "SELECT 1").returncode == 0)
 
     def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
@@ -57,6 +66,15 @@ class Postgres:
     def client(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
         """Runs a program that connects to the server."""
         return self.run(program, "-h", str(self.folder), "-U", "hub", "-d", "postgres", *arguments)
+
+    def url_of(self, database: str) -> str:
+        """For a hub's setting `DATABASE_URL`."""
+        return f"postgres://hub@localhost/{database}?host={self.folder}"
+
+    def create(self, database: str) -> str:
+        """The URL of a new database."""
+        self.client("psql", "-qX", "-c", f"CREATE DATABASE {database}").check_returncode()
+        return self.url_of(database)
 
     def dump(self) -> bytes:
         """All that is stored, as SQL."""
@@ -71,20 +89,24 @@ class Postgres:
 
 
 class Redis:
-    """A Redis server that stores nothing, and a record of all commands that it gets."""
+    """A Redis server that stores nothing."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        """Starts it."""
+        self.folder, self.port = folder, free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         options = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", str(folder)]
         self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-        self.commands = folder / "redis.commands"
+        self.monitor: subprocess.Popen[bytes] | None = None
         wait_for("Redis", lambda: b"PONG" in self.client("PING"))
-        with self.commands.open("wb") as output:
+
+    def record(self) -> pathlib.Path:
+        """The file that has all commands that the server gets from now on."""
+        commands = self.folder / "redis.commands"
+        with commands.open("wb") as output:
             self.monitor = subprocess.Popen(["redis-cli", "-p", str(self.port), "MONITOR"], stdout=output)
-        wait_for("Redis' MONITOR", lambda: b"OK" in self.commands.read_bytes())
+        wait_for("Redis' MONITOR", lambda: b"OK" in commands.read_bytes())
+        return commands
 
     def client(self, *words: str) -> bytes:
         """The output of one command."""
@@ -93,5 +115,6 @@ class Redis:
     def stop(self) -> None:
         """Ends the record and the server."""
         for process in (self.monitor, self.process):
-            process.terminate()
-            process.wait(timeout=TIMEOUT)
+            if process:
+                process.terminate()
+                process.wait(timeout=TIMEOUT)

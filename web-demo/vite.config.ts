@@ -47,5 +47,5 @@ export default defineConfig({
     fs: { allow: [".", "../sdk/typescript"] },
     proxy: { "/v1": { target: hub, ws: true, changeOrigin: true, rewriteWsOrigin: true } },
   },
-  test: { include: ["test/**/*.test.ts", "test/**/*.test.tsx"], environment: "node", pool: "threads", maxWorkers: 1, testTimeout: 30_000 },
+  test: { include: ["test/**/*.test.ts", "test/**/*.test.tsx"], environment: "node", pool: "threads", maxWorkers: 1, testTimeout: 30_000, hookTimeout: 30_000 },
 });

@@ -93,6 +93,21 @@ test("what the hub withholds is missing once everything earlier was looked throu
   expect([live.hasOlder, live.missing(shown())]).toEqual([false, "missing"]);
 });
 
+test("it is checked whether a new conversation is encrypted until the search for the keys ends", async () => {
+  const { live } = await stage.live({ title: "Plain" }, [stage.created(stage.message(null, { encryptedContent: sealPlain({ text: "Hello" }) }))]);
+  let found: () => void = () => undefined;
+  const remembered = live.remember(Promise.resolve(null), new Promise<void>((resolve) => (found = resolve)));
+  await eventually(() => expect(live.seals.isUnchecked).toBe(false));
+  expect([live.encryption, live.isBlocked]).toEqual(["checking", true]);
+  live.useSealing(stage.chat);
+  expect(live.encryption).toBe("checking");
+  await live.seals.readAudience();
+  expect(live.encryption).toBe("checking");
+  found();
+  await remembered;
+  expect(live.encryption).toBe("plain");
+});
+
 test("an answer waits until it is known whether it has to be encrypted, and leaves once", async () => {
   const asked = stage.message(null, { encryptedContent: sealPlain({ text: "Ship?" }), responseRequired: true, status: "Pending" });
   const { live, posts } = await stage.live({ title: "Plain" }, [stage.created(asked)]);

@@ -190,7 +190,7 @@ export class Hub extends Emitter {
       };
       live.onEvent = (event) => this.kept.event(id, event);
       this.current = live;
-      void live.remember(this.keys.memory);
+      void live.remember(this.keys.memory, this.keys.searched);
       live.useSealing(this.keys.sealing);
       if (!this.isGuest) live.listen(() => this.includeCurrent());
       void live.start().then(() => this.showKept(live));

@@ -31,7 +31,10 @@ export class Keys extends Emitter {
   sealing: SealedChat | null = null;
   /** What this browser knows of conversations, whatever the hub says; null where it keeps nothing. */
   readonly memory: Promise<SessionMemory | null>;
+  /** Ends with the first search for the keys: those that it found are used by then. */
+  readonly searched: Promise<void>;
   private remember: (memory: SessionMemory | null) => void = () => undefined;
+  private endSearch: () => void = () => undefined;
   private own: OwnKeys | null = null;
   private store: Store | null = null;
   private me: Me | null = null;
@@ -46,6 +49,7 @@ export class Keys extends Emitter {
   ) {
     super();
     this.memory = new Promise((resolve) => (this.remember = resolve));
+    this.searched = new Promise((resolve) => (this.endSearch = resolve));
   }
 
   /** Looks which keys there are; again after a failure. */
@@ -55,6 +59,7 @@ export class Keys extends Emitter {
     if (!globalThis.crypto?.subtle) {
       this.remember(null);
       this.become("insecure");
+      this.endSearch();
       return;
     }
     this.running = true;
@@ -77,6 +82,7 @@ export class Keys extends Emitter {
       this.become("failed");
     }
     this.running = false;
+    this.endSearch();
   }
 
   /** The keys that are here open what was kept. Nothing is sent with them: what is written waits for the phase `ready`. */

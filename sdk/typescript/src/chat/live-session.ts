@@ -226,9 +226,12 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
-  /** What this browser knows of conversations, once its storage is open: until then nothing is written. */
-  remember(memory: Promise<SessionMemory | null>): Promise<void> {
-    return this.seals.remember(memory);
+  /**
+   * What this browser knows of conversations, once its storage is open, and the end of the search for the person's keys:
+   * nothing is written before both.
+   */
+  remember(memory: Promise<SessionMemory | null>, keys: Promise<unknown> = Promise.resolve()): Promise<void> {
+    return this.seals.remember(memory, keys);
   }
 
   /** Passes the keys of what is encrypted on to a participant, after loading all of it; how many messages that were. */
@@ -296,12 +299,15 @@ export class LiveSession extends Emitter {
    */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
     if (this.encryption !== "checking") return this.writer.answer(message, content, holdMs);
-    const end = Date.now() + CHECKING_MS;
-    const look = setInterval(() => {
-      if (this.encryption === "checking" && Date.now() < end) return;
-      clearInterval(look);
+    const give = (): void => {
+      clearTimeout(late);
+      stop();
       this.writer.answer(message, content, holdMs);
-    }, 50);
+    };
+    const late = setTimeout(give, CHECKING_MS);
+    const stop = this.listen(() => {
+      if (this.encryption !== "checking") give();
+    });
     return null;
   }
 

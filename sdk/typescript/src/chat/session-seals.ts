@@ -42,6 +42,7 @@ export class SessionSeals {
   private allowsPlain = false;
   private memory: SessionMemory | null = null;
   private awaitsMemory = false;
+  private awaitsKeys = false;
   /** The digests of all envelopes that the hub delivered. */
   private readonly digests = new Set<string>();
   /** The messages of the verified ones. */
@@ -63,7 +64,7 @@ export class SessionSeals {
   get encryption(): Encryption {
     if (this.isSealed) return this.sealing ? "sealed" : "locked";
     // Without either, a hub that leaves out what is encrypted would get plain text.
-    if (this.awaitsMemory || (this.sealing && !this.audience)) return "checking";
+    if (this.awaitsMemory || this.awaitsKeys || (this.sealing && !this.audience)) return "checking";
     if (!this.isNewAndSealable()) return "plain";
     return this.sealing ? "sealed" : "locked";
   }
@@ -86,9 +87,12 @@ export class SessionSeals {
     await this.memory?.save(this.id, { allowsPlain: true });
   }
 
-  /** `memory` comes once this browser's storage is open; null where it has none. */
-  async remember(memory: Promise<SessionMemory | null>): Promise<void> {
-    this.awaitsMemory = true;
+  /**
+   * `memory` comes once this browser's storage is open; null where it has none. `keys` ends once it is known whether the
+   * person's keys are here: they have been used by then.
+   */
+  async remember(memory: Promise<SessionMemory | null>, keys: Promise<unknown>): Promise<void> {
+    this.awaitsMemory = this.awaitsKeys = true;
     this.memory = await memory;
     const note = await this.memory?.load(this.id);
     this.allowsPlain ||= note?.allowsPlain === true;
@@ -96,6 +100,9 @@ export class SessionSeals {
     else if (this.isSealed) await this.memory?.save(this.id, { isSealed: true });
     this.awaitsMemory = false;
     noteChecked(this.id);
+    this.source.changed();
+    await keys;
+    this.awaitsKeys = false;
     this.source.changed();
   }
 

@@ -2,8 +2,9 @@
 import { attestedBytes, KeyPair, makeEntry } from "@hiloop/sdk/e2e";
 import { axe } from "./access.mjs";
 import { equal, noSidewaysScroll, until } from "./harness.mjs";
+import { call } from "./hub.mjs";
 
-export function adminStories({ scene, openPage, signIn, signInByForm, state, shot, hub: theHub, space, call }) {
+export function adminStories({ scene, openPage, signIn, signInByForm, state, shot, hub: theHub, space }) {
   const human = (role) => space().another(role, role);
   const open = async (page, view) => {
     await page.evaluate((name) => (location.hash = `#/admin/${name}`), view);

@@ -62,7 +62,7 @@ test("a known encrypted conversation stays so although the hub leaves everything
   const notes = new SessionNotes(stage.records);
   const first = stage.seals();
   first.use(stage.chat);
-  await first.remember(Promise.resolve(notes));
+  await first.remember(Promise.resolve(notes), Promise.resolve());
   await stage.opened(first);
   stage.messages.splice(0);
   const { live, posts } = await stage.live({ title: "Plain again" });
@@ -118,7 +118,7 @@ test("where every agent could encrypt, plain text is sent only once the person a
   expect(posts.map(sealed)).toEqual([false]);
   const again = stage.seals();
   again.use(stage.page());
-  await again.remember(Promise.resolve(new SessionNotes(stage.records)));
+  await again.remember(Promise.resolve(new SessionNotes(stage.records)), Promise.resolve());
   await again.readAudience();
   expect(again.needsConsent).toBe(false);
 });

@@ -27,7 +27,8 @@ import { History } from "./history.js";
 import { Interactions } from "./interactions.js";
 import { Live } from "./live.js";
 import type { Mode } from "./mode.js";
-import { type HiloopClientOptions, type RequestOptions, settingsOf, type WaitOptions, type WriteOptions } from "./options.js";
+import type { AwaitOptions, EventOptions, HiloopClientOptions, RequestOptions, WaitOptions, WriteOptions } from "./options.js";
+import { settingsOf } from "./options.js";
 import { checkedId, participantOf, type PersonInput } from "./people.js";
 import { PlainMode } from "./plain-mode.js";
 import type { AskOptions } from "./question.js";
@@ -35,23 +36,7 @@ import { Questions } from "./questions.js";
 import { followRemarks } from "./remarks.js";
 import { SealedMode } from "./sealed-mode.js";
 import { Threads } from "./threads.js";
-import { type ClientEvent, openedEvents, openedLive } from "./timeline.js";
-
-export interface AwaitOptions extends WaitOptions {
-  /** The question to wait for; the last one that this client asked in the session unless given. */
-  messageId?: string | undefined;
-  /** Where nothing was asked: the seq after which a person's message counts. */
-  after?: number | undefined;
-}
-
-export interface EventOptions extends RequestOptions {
-  /** The seq of the last event that you have; 0 (the default) for the whole session. */
-  after?: number | undefined;
-}
-
-export interface ClientTimelinePage extends Omit<TimelinePage, "data"> {
-  data: ClientEvent[];
-}
+import { type ClientEvent, type ClientTimelinePage, openedEvents, openedLive } from "./timeline.js";
 
 export class HiloopClient extends AgentCalls {
   /** Questions in a session of their own, under older names. */

@@ -60,6 +60,18 @@ export interface WaitOptions extends RequestOptions {
   timeout?: number | undefined;
 }
 
+export interface AwaitOptions extends WaitOptions {
+  /** The question to wait for; the last one that this client asked in the session unless given. */
+  messageId?: string | undefined;
+  /** Where nothing was asked: the seq after which a person's message counts. */
+  after?: number | undefined;
+}
+
+export interface EventOptions extends RequestOptions {
+  /** The seq of the last event that you have; 0 (the default) for the whole session. */
+  after?: number | undefined;
+}
+
 export interface ListOptions extends RequestOptions {
   /** From 1. */
   page?: number | undefined;

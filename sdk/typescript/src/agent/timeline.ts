@@ -1,12 +1,16 @@
 // Events of a session with their messages opened.
 import type { OpenedMessage } from "../e2e/messages.js";
-import type { HubEvent, Message } from "../types.js";
+import type { HubEvent, Message, TimelinePage } from "../types.js";
 import type { Mode } from "./mode.js";
 
 /** An event, and the content of the message that it brings. */
 export interface ClientEvent extends HubEvent {
   /** Of `message.created`. */
   opened: OpenedMessage | null;
+}
+
+export interface ClientTimelinePage extends Omit<TimelinePage, "data"> {
+  data: ClientEvent[];
 }
 
 export async function openedEvents(mode: Mode, agent: string | null, events: readonly HubEvent[]): Promise<ClientEvent[]> {

@@ -6,6 +6,7 @@ import type { Content, HubEvent, Message, Participant, Session } from "../types.
 import { claimedAuthor } from "./author.js";
 import { History } from "./history.js";
 import { whyNotAnswer } from "./may-answer.js";
+import { onceChecked } from "./once-checked.js";
 import { isUnproven, openedOf } from "./opened.js";
 import type { Outbox } from "./outbox.js";
 import type { AnswerState, Outgoing, Written } from "./outgoing.js";
@@ -24,9 +25,6 @@ import { TypingList, TypingNotice } from "./typing.js";
 
 /** Pages that are loaded in one search for a message. */
 const SEARCHED_PAGES = 25;
-
-/** An answer that waits longer shows as not sent, with the reason. */
-const CHECKING_MS = 30_000;
 
 export class LiveSession extends Emitter {
   readonly typing = new TypingList(() => this.changed());
@@ -299,15 +297,7 @@ export class LiveSession extends Emitter {
    */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
     if (this.encryption !== "checking") return this.writer.answer(message, content, holdMs);
-    const give = (): void => {
-      clearTimeout(late);
-      stop();
-      this.writer.answer(message, content, holdMs);
-    };
-    const late = setTimeout(give, CHECKING_MS);
-    const stop = this.listen(() => {
-      if (this.encryption !== "checking") give();
-    });
+    onceChecked(this, () => this.writer.answer(message, content, holdMs));
     return null;
   }
 

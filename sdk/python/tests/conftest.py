@@ -121,3 +121,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     hub.start()
     yield hub
     hub.kill()
+
+
+@pytest.fixture
+def email(hub: Hub) -> str:
+    return hub.human()[0]
+
+
+@pytest.fixture
+def person(hub: Hub, email: str) -> Person:
+    return hub.person(email)

@@ -9,58 +9,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
-from hiloop import HiloopClient, HiloopError, KeyChanged, Unverified, WaitTimeoutError
+from hiloop import HiloopError, Unverified, WaitTimeoutError
 from hiloop.codec import b64decode, b64encode, dump_json, now
 from hiloop.envelopes import plain_envelope
 from hiloop.keyfile import OwnKeys
-from hiloop.keys import Entry, KeyPair
-from hiloop.memory_hub import MemoryHub
+from hiloop.keys import KeyPair
 from hiloop.questions import uuid7
 from hiloop.respondent import Respondent
 from hiloop.vault import Vault
-
-Json = dict[str, Any]
-Lie = Callable[["LyingHub", str, Json], None]
-
-
-class LyingHub(MemoryHub):
-    """Settles questions as `lie` says."""
-
-    def __init__(self, lie: Lie | None = None) -> None:
-        super().__init__("approve")
-        self.lie = lie
-        self.keys_seen: Callable[[str], Json | None] = lambda id_: self.keys[id_]
-        self.own_keys = OwnKeys(KeyPair.generate())
-
-    def client(self, **settings: Any) -> HiloopClient:
-        return HiloopClient(
-            self.api_key,
-            base_url=self.base_url,
-            transport=httpx.MockTransport(self.reply),
-            _keys=self.own_keys,
-            **settings,
-        )
-
-    def settle(self, session: str, message: Json) -> None:
-        if self.lie is None:
-            super().settle(session, message)
-        else:
-            self.respondent.vault.pins.observe(self.agent, [self.keys[self.agent]])
-            self.lie(self, session, message)
-
-    def answer(self, message: Json, action: str = "approve") -> Json:
-        """An honest answer."""
-        question = self.respondent.open(message)
-        return self.respondent.answer(question, {"action": action}, [self.agent])
-
-    def participants(self, session: str) -> list[Json]:
-        people = super().participants(session)
-        for person in people:
-            person["key"] = self.keys_seen(person["humanId"]) if person["humanId"] else person["key"]
-        return people
+from lying_hub import Json, Lie, LyingHub
 
 
 def sealed_with(hub: LyingHub, session: str, message: Json, change: Callable[[Json], None]) -> None:
@@ -323,41 +282,6 @@ def test_an_answer_verified_in_time_holds_for_other_processes(monkeypatch: pytes
     with pytest.raises(Unverified) as unverified:
         elsewhere.ask("Ship?", key="k", deadline="1h")
     assert unverified.value.reason == "deadline"
-
-
-def test_hidden_keys() -> None:
-    hub = LyingHub()
-    hub.keys_seen = lambda _: None
-    with pytest.raises(WaitTimeoutError):
-        hub.client().ask("Ship?", timeout=0.3)
-    assert hub.client().ask("Ship?", deadline=0.3).status == "expired"
-    assert all(not messages for messages in hub.messages.values()), "nothing was sent"
-
-
-def test_keys_hidden_after_they_were_pinned_are_sealed_to() -> None:
-    hub = LyingHub()
-    client = hub.client()
-    assert client.ask("Ship?").approved
-    hub.keys_seen = lambda _: None
-    assert client.ask("Ship?").approved
-
-
-def test_swapped_keys() -> None:
-    hub = LyingHub()
-    client = hub.client()
-    assert client.ask("Ship?").approved
-    swapped = Entry.make(hub.person, KeyPair.generate()).to_json()
-    hub.keys[hub.person] = swapped
-    with pytest.raises(KeyChanged) as changed:
-        client.ask("Ship?")
-    assert changed.value.key_id == swapped["keyId"]
-
-
-def test_an_entry_of_another_principal_is_not_pinned() -> None:
-    hub = LyingHub()
-    hub.keys_seen = lambda _: Entry.make(uuid7(), KeyPair.generate()).to_json()
-    with pytest.raises(WaitTimeoutError):
-        hub.client().ask("Ship?", timeout=0.3)
 
 
 def test_plain_messages_in_an_encrypted_session() -> None:

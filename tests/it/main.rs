@@ -22,6 +22,7 @@ mod docs;
 mod drain;
 mod external_humans;
 mod hook;
+mod hook_install;
 mod http_edge;
 mod idempotency;
 mod interactions;

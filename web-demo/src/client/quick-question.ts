@@ -1,7 +1,7 @@
 // Which questions can be answered from their row of the list: those that one press answers and the row states as a whole.
 import { type ComponentNode, componentsOf, contentOf, type Message } from "@hiloop/sdk/chat";
 import { approvalChoices, buttonChoices, type Choice } from "../components/choices";
-import { text } from "../components/types";
+import { text } from "../components/values";
 
 export interface QuickQuestion {
   /** All words of the question: nobody answers what is not in view. */

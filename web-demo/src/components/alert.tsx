@@ -1,6 +1,7 @@
 // `alert{level,content}`: a thing to notice.
 import { Markdown } from "../markdown/markdown";
-import { type ComponentView, text } from "./types";
+import type { ComponentView } from "./types";
+import { text } from "./values";
 
 const LABELS: ReadonlyMap<string, string> = new Map([
   ["info", "Note"],

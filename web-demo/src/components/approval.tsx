@@ -3,7 +3,8 @@ import { useId } from "preact/hooks";
 import { Markdown } from "../markdown/markdown";
 import { AnswerButtons } from "./answer-buttons";
 import { approvalChoices } from "./choices";
-import { type ComponentView, text } from "./types";
+import type { ComponentView } from "./types";
+import { text } from "./values";
 
 export const Approval: ComponentView = ({ data }) => {
   const id = useId();

@@ -1,6 +1,6 @@
 // The buttons that an approval and a button group offer, for any data that an agent sent.
 import type { Outcome } from "@hiloop/sdk/chat";
-import { list, text } from "./types";
+import { list, text } from "./values";
 
 export interface Choice {
   action: string;

@@ -1,6 +1,7 @@
 // `code{language?,content}` and `file_content{path,language?,startLine?,content}`: preformatted text, that of a file with its lines numbered.
 import { CodeFigure } from "../code/figure";
-import { type ComponentView, number, text } from "./types";
+import type { ComponentView } from "./types";
+import { number, text } from "./values";
 
 export const Code: ComponentView = ({ data }) => <CodeFigure text={text(data.content)} language={text(data.language)} />;
 

@@ -2,7 +2,8 @@
 import type { VNode } from "preact";
 import { CodeFigure } from "../code/figure";
 import { CopyButton } from "../code/copy-button";
-import { type ComponentView, number, text } from "./types";
+import type { ComponentView } from "./types";
+import { number, text } from "./values";
 
 const STATES: ReadonlyMap<string, { mark: string; words: string }> = new Map([
   ["running", { mark: "…", words: "Running" }],

@@ -3,7 +3,8 @@ import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import { filesOf, type Folder } from "./file-tree-data";
 import { useFold } from "./fold";
-import { type ComponentView, list, text } from "./types";
+import type { ComponentView } from "./types";
+import { list, text } from "./values";
 import { Unknown } from "./unknown";
 
 const CHANGES: ReadonlyMap<string, string> = new Map([

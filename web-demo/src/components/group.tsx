@@ -1,6 +1,7 @@
 // `group{title?}`: its children, one below the other, under its title.
 import type { ComponentNode } from "@hiloop/sdk/chat";
-import { type ComponentView, text } from "./types";
+import type { ComponentView } from "./types";
+import { text } from "./values";
 
 /** The children of every node are drawn by the tree; a group has a title of its own at most. */
 export const Group: ComponentView = ({ node, data }) => {

@@ -1,6 +1,7 @@
 // `kv{entries:[{key,value}]}`: names and values in two columns.
 import { useFold } from "./fold";
-import { type ComponentView, list, text } from "./types";
+import type { ComponentView } from "./types";
+import { list, text } from "./values";
 import { Unknown } from "./unknown";
 
 export const KeyValues: ComponentView = ({ node, data }) => {

@@ -1,7 +1,8 @@
 // `metric_grid{metrics:[{label,value,change?}]}`: a few figures, each with how it moved.
 import type { VNode } from "preact";
 import { useFold } from "./fold";
-import { type ComponentView, list, text } from "./types";
+import type { ComponentView } from "./types";
+import { list, text } from "./values";
 import { Unknown } from "./unknown";
 
 export const MetricGrid: ComponentView = ({ node, data }) => {

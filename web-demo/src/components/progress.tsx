@@ -1,5 +1,6 @@
 // `progress{value,max,label?}`: how far something has come.
-import { type ComponentView, number, text } from "./types";
+import type { ComponentView } from "./types";
+import { number, text } from "./values";
 
 export const Progress: ComponentView = ({ data }) => {
   const given = number(data.max);

@@ -1,7 +1,8 @@
 // `table{headers:[string],rows:[[scalar]]}`: rows and columns, scrolled sideways in a box of their own.
 import { useMemo } from "preact/hooks";
 import { useFold } from "./fold";
-import { type ComponentView, number, text } from "./types";
+import type { ComponentView } from "./types";
+import { number, text } from "./values";
 import { Unknown } from "./unknown";
 
 const COLUMNS = 50;

@@ -1,6 +1,7 @@
 // `text{content}`: markdown.
 import { Markdown } from "../markdown/markdown";
-import { type ComponentView, text } from "./types";
+import type { ComponentView } from "./types";
+import { text } from "./values";
 import { Unknown } from "./unknown";
 
 export const Text: ComponentView = ({ node, data }) => {

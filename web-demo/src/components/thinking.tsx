@@ -1,6 +1,7 @@
 // `thinking{content}`: how the agent came to what it says; collapsed.
 import { Markdown } from "../markdown/markdown";
-import { type ComponentView, text } from "./types";
+import type { ComponentView } from "./types";
+import { text } from "./values";
 import { Unknown } from "./unknown";
 
 export const Thinking: ComponentView = ({ node, data }) => {

@@ -10,7 +10,7 @@ import {
   type Opened,
   type Outcome,
 } from "@hiloop/sdk/chat";
-import type { MessageProps } from "./message";
+import type { MessageProps } from "./message-props";
 
 type Given = Pick<MessageProps, "message" | "settledBy" | "sealedSession">;
 

@@ -22,7 +22,7 @@ import { shownKey } from "../client/drafts";
 import { LockIcon } from "./icons";
 import { givenAnswer, openOnce } from "./given-answer";
 import { LeftReason } from "./left-reason";
-import type { MessageProps } from "./message";
+import type { MessageProps } from "./message-props";
 import { ClosedMessage, isUnproven } from "./message-seal";
 import { ReasonField, useKeptReason, withReason } from "./reason-field";
 import { useUnsent } from "./unsent-context";

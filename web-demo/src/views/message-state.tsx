@@ -10,7 +10,7 @@ import { AnswerSigned } from "./answer-signed";
 import { clock, countdown, fullTime } from "./format";
 import { decided, givenAnswer } from "./given-answer";
 import { useNow } from "./hooks";
-import type { MessageProps } from "./message";
+import type { MessageProps } from "./message-props";
 
 /** The rest is in the answer itself. */
 const SHOWN = 120;

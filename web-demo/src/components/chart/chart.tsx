@@ -2,7 +2,8 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Table } from "../table";
-import { type ComponentView, text } from "../types";
+import type { ComponentView } from "../types";
+import { text } from "../values";
 import { Unknown } from "../unknown";
 import { type ChartData, chartOf, type Drawn, drawnOf, summaryOf } from "./data";
 import { Plot } from "./plot";

@@ -1,5 +1,5 @@
 // The series of a chart, read from whatever an agent sent: of any lengths, with gaps where a value is no number.
-import { list, number, text } from "../types";
+import { list, number, text } from "../values";
 
 export interface Series {
   name: string;

@@ -3,7 +3,8 @@ import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import { CopyButton } from "../../code/copy-button";
 import { useFold } from "../fold";
-import { type ComponentView, text } from "../types";
+import type { ComponentView } from "../types";
+import { text } from "../values";
 import { Unknown } from "../unknown";
 import { type DiffFile, type DiffLine, parseDiff } from "./parse";
 

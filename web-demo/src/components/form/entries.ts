@@ -1,5 +1,5 @@
 // What a person has entered, and what of it is sent: values of the types of their fields, or the reason why one does not fit.
-import { text } from "../types";
+import { text } from "../values";
 import { dateOf, type Field, localTimeOf } from "./fields";
 
 /** What a control holds: a text, the chosen options, or whether a box is ticked. */

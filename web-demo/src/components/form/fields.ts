@@ -1,5 +1,5 @@
 // The fields of a form, read from whatever an agent sent.
-import { list, number, text } from "../types";
+import { list, number, text } from "../values";
 
 export const FIELD_TYPES = ["text", "textarea", "number", "select", "multiselect", "checkbox", "date", "datetime", "email", "url"] as const;
 

@@ -1,7 +1,8 @@
 // `form{fields,submitLabel?}`: filled in and sent as typed values; frozen with the answer once there is one.
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { AnsweringContext, type ComponentView, text } from "../types";
+import { AnsweringContext, type ComponentView } from "../types";
+import { text } from "../values";
 import { Unknown } from "../unknown";
 import { Decline } from "./decline";
 import { type DraftPlace, drafts } from "./drafts";

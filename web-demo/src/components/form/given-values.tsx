@@ -1,6 +1,6 @@
 // The values of an answered form by the labels of its fields; those that no field names are shown by their own name.
 import type { VNode } from "preact";
-import { text } from "../types";
+import { text } from "../values";
 import type { Field } from "./fields";
 
 interface Props {

@@ -10,6 +10,7 @@ use hiloop_sdk::Answer;
 use hiloop_sdk::testing::Person;
 use serde_json::{Value, json};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::{TempDir, tempdir};

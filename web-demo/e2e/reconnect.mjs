@@ -1,5 +1,5 @@
 // Stories of a hub that ends: killed, or shut down in order.
-import { equal, plain, until } from "./harness.mjs";
+import { equal, isFirefox, plain, until } from "./harness.mjs";
 
 export function reconnectStories({ scene, signIn, openSession, byId, bubble, state, openPeople, person, approval, hub: theHub }) {
   scene("the hub is killed and comes back: the page resumes, and shows each message once", async ({ agent, session, mira }) => {

@@ -96,7 +96,7 @@ class Measurement:
             floors.append(floor)
             ratios.append(found["ratioToFloor"])
             if peer:
-                peers.append(peer.measure(1, 1000, 20, 15, found["frameBytes"]).us_per_delivery / floor)
+                peers.append(peer.measure(1, 1000, 20, 15, int(found["frameBytes"])).us_per_delivery / floor)
         note = f"{range_of(costs)} µs a delivery, floor {range_of(floors)} µs, ratios {range_of(ratios)}"
         self.add(1, "a delivery to one of 1,000 sockets, to the floor", median(ratios), " ×", 1.10, note=note)
         if peer:

@@ -19,7 +19,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A sender and so many others.
+    /// So many, the sender among them, who is a recipient too.
     #[must_use]
     pub fn of(recipients: usize) -> Self {
         let member = |_| {
@@ -27,7 +27,7 @@ impl Group {
             let id = Uuid::now_v7();
             (id, Identity::new(id, keyring, Pins::in_memory(None)))
         };
-        let members: Vec<(Uuid, Identity)> = (0..=recipients).map(member).collect();
+        let members: Vec<(Uuid, Identity)> = (0..recipients).map(member).collect();
         for (_, member) in &members {
             for (id, other) in &members {
                 let _ = member.show(*id, &other.entry());
@@ -36,11 +36,14 @@ impl Group {
         Self { members, session: Uuid::now_v7() }
     }
 
-    /// Seals a short text for everybody.
+    /// Seals a short text and an approval for everybody.
     #[must_use]
     pub fn seal(&self) -> Envelope {
         let ids: Vec<Uuid> = self.members.iter().map(|(id, _)| *id).collect();
-        let content = json!({ "content": { "text": "All 412 tests pass." } });
+        let content = json!({
+            "content": { "text": "All **412** tests pass." },
+            "components": { "type": "approval", "data": { "title": "Ship?" } },
+        });
         self.members[0].1.seal(Draft::new(Kind::Message, self.session), &content, &ids).envelope
     }
 

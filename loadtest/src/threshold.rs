@@ -171,8 +171,12 @@ impl Statistic {
             "count" => Some(Ok(Self::Count)),
             _ => {
                 let number =
-                    text.strip_prefix('p').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
-                let percentile = number?.parse().ok().filter(|percentile| PERCENTILES.contains(percentile));
+                    text.strip_prefix('p').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))?;
+                // `p99GrowthPercent` is the key of a figure.
+                if number.trim_start_matches(|one: char| one.is_ascii_digit()).starts_with(char::is_uppercase) {
+                    return None;
+                }
+                let percentile = number.parse().ok().filter(|percentile| PERCENTILES.contains(percentile));
                 Some(percentile.map(Self::Percentile).ok_or_else(|| Invalid::BadPercentile(text.to_owned())))
             }
         }
@@ -251,6 +255,7 @@ mod tests {
             ("delivery.count>5", Subject::Latency(delivery, Statistic::Count)),
             ("messagesPerSecond>=9000", Subject::Figure("messagesPerSecond".to_owned())),
             ("pidCpu<4", Subject::Figure("pidCpu".to_owned())),
+            ("p99GrowthPercent<10%", Subject::Figure("p99GrowthPercent".to_owned())),
         ] {
             assert_eq!(parse(text).subject, subject, "{text}");
         }

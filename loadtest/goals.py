@@ -64,16 +64,18 @@ def number(value: float) -> str:
 class Measurement:
     """What the goals share, and what was found."""
 
-    rig: Rig
+    rig: Rig = field(init=False)
     rows: "list[Row]" = field(default_factory=list)
     reports: "dict[str, Any]" = field(default_factory=dict)
+    machine: "dict[str, Any]" = field(default_factory=dict)
 
     def run(self, name: str, hub: Hub, *arguments: object, others: "list[Hub] | None" = None) -> "dict[str, Any]":
         """The figures of one run of the load tester, with the latencies below `latencies`."""
         report = self.rig.run(hub, *arguments, others=others)
         kept = {key: report[key] for key in ("parameters", "figures", "latencies", "warnings")}
         self.reports[name] = kept
-        figures: dict[str, Any] = report["figures"] | {"latencies": report["latencies"], "machine": report["machine"]}
+        self.machine.update(report["machine"])
+        figures: dict[str, Any] = report["figures"] | {"latencies": report["latencies"]}
         return figures
 
     def add(self, goal: int, what: str, value: float, unit: str, limit: float, *, at_least: bool = False, note: str = "") -> None:
@@ -96,7 +98,7 @@ class Measurement:
             floors.append(floor)
             ratios.append(found["ratioToFloor"])
             if peer:
-                peers.append(peer.measure(1, 1000, 20, 15, int(found["frameBytes"])).us_per_delivery / floor)
+                peers.append(peer.measure(1000, 20, 15, int(found["frameBytes"])) / floor)
         note = f"{range_of(costs)} µs a delivery, floor {range_of(floors)} µs, ratios {range_of(ratios)}"
         self.add(1, "a delivery to one of 1,000 sockets, to the floor", median(ratios), " ×", 1.10, note=note)
         if peer:
@@ -239,16 +241,15 @@ def main() -> None:
     if unknown := [name for name in chosen if name not in MEASURED]:
         options.error(f"--only: unknown: {', '.join(unknown)}")
     began = time.monotonic()
-    measurement: Measurement | None = None
+    measurement = Measurement()
     try:
         for name in chosen:
             # Each ends its servers, which would cost the next one memory and CPU.
             with rig(given.hub, given.loadtest) as started:
-                measurement = Measurement(started, *([measurement.rows, measurement.reports] if measurement else []))
+                measurement.rig = started
                 MEASURED[name](measurement)
     except Void as error:
         sys.exit(f"void: {error}")
-    assert measurement
     result = Result(measurement, time.monotonic() - began)
     print(f"\n{result.text()}")
     print(f"written to {result.write(given.results)}")
@@ -263,14 +264,15 @@ class Result:
         self.reports, self.seconds = measurement.reports, seconds
         self.time = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self.commit = git("rev-parse", "--short=8", "HEAD") + ("-changed" if git("status", "--porcelain", "--untracked-files=no") else "")
-        self.machine = machine()
+        self.machine = measurement.machine
 
     def text(self) -> str:
         """In Markdown."""
+        machine = self.machine
         lines = [
             f"# {self.time:%Y-%m-%d %H:%M} UTC, commit {self.commit}",
             "",
-            f"{self.machine}. Measured by `make bench` in {self.seconds:.0f} s: "
+            f"{machine['cpu']}, {machine['cores']} cores, {machine['memoryMiB']} MiB, {machine['kernel']}; all processes on it. Measured by `make bench` in {self.seconds:.0f} s: "
             f"{sum(row.met for row in self.rows)} of {len(self.rows)} values are met.",
             "",
             *(f"| {' | '.join(cells)} |" for cells in [HEAD, ["---"] * len(HEAD), *(row.cells() for row in self.rows)]),
@@ -287,15 +289,6 @@ class Result:
         whole = {"time": self.time.isoformat(), "commit": self.commit, "machine": self.machine, "rows": rows, "runs": self.reports}
         path.with_suffix(".json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
         return path
-
-
-def machine() -> str:
-    """Processor, cores, memory and kernel."""
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "unknown processor")
-    cores = sum(line.startswith("processor") for line in Path("/proc/cpuinfo").read_text().splitlines())
-    kib = int(Path("/proc/meminfo").read_text().split()[1])
-    kernel = Path("/proc/sys/kernel/osrelease").read_text().strip()
-    return f"{model}, {cores} cores, {kib / 1_048_576:.0f} GiB, Linux {kernel}; all processes on it"
 
 
 def git(*words: str) -> str:

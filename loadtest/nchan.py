@@ -1,5 +1,5 @@
-"""Nchan, a publish-subscribe module of nginx, under the traffic of `loadtest fanout` and `loadtest chat`: one HTTP request for
-each message, WebSockets for the readers. It stores nothing durably, and one worker process serves all.
+"""Nchan, a publish-subscribe module of nginx, under the traffic of `loadtest fanout`: one HTTP request for each message, WebSockets
+for the readers. It stores nothing durably, and one worker process serves all.
 
 Its readers count bytes only, which costs less than what the load tester does; only the CPU of nginx is compared.
 """
@@ -13,8 +13,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rig import Rig, Void, cpu, wait_for
@@ -40,8 +38,8 @@ http {{
     scgi_temp_path {folder}/scgi;
     server {{
         listen 127.0.0.1:{port} backlog=4096;
-        location = /publish {{ nchan_publisher; nchan_channel_id $arg_channel; nchan_message_buffer_length 1; }}
-        location = /read {{ nchan_subscriber websocket; nchan_channel_id $arg_channel; nchan_subscriber_first_message newest; }}
+        location = /publish {{ nchan_publisher; nchan_channel_id all; nchan_message_buffer_length 1; }}
+        location = /read {{ nchan_subscriber websocket; nchan_channel_id all; nchan_subscriber_first_message newest; }}
     }}
 }}
 """
@@ -50,14 +48,6 @@ http {{
 def is_installed() -> bool:
     """Whether nginx and the module are there."""
     return MODULE.exists() and shutil.which("nginx") is not None
-
-
-@dataclass
-class Cost:
-    """CPU of nginx."""
-
-    us_per_delivery: float
-    us_per_message: float
 
 
 class Nchan:
@@ -88,19 +78,20 @@ class Nchan:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return sum(cpu(int(child)) for child in children)
 
-    def measure(self, channels: int, readers: int, rate: float, seconds: float, frame: int) -> Cost:
-        """`readers` for each of the `channels`; `rate` messages a second, in turn, whose frames have `frame` bytes."""
+    def measure(self, readers: int, rate: float, seconds: float, frame: int) -> float:
+        """CPU of nginx for each delivery, in microseconds: `rate` messages a second, whose frames have `frame` bytes."""
         # A header of four bytes is that of frames from 126 bytes to 65,535.
         payload = b"x" * (frame - 4)
-        crowd = Crowd(self.port, channels, readers)
+        crowd = Crowd(self.port, readers)
         try:
             publisher = http.client.HTTPConnection("127.0.0.1", self.port)
             messages = int(rate * seconds)
-            self.publish(publisher, range(channels), payload, rate=None)
-            crowd.wait_for(channels * readers * frame)
+            # Every reader has its channel once this has come.
+            self.publish(publisher, payload, 1, rate)
+            crowd.wait_for(readers * frame)
             before = self.cpu()
-            self.publish(publisher, (number % channels for number in range(messages)), payload, rate)
-            expected = (channels + messages) * readers * frame
+            self.publish(publisher, payload, messages, rate)
+            expected = (1 + messages) * readers * frame
             crowd.wait_for(expected)
             used = self.cpu() - before
             publisher.close()
@@ -108,15 +99,14 @@ class Nchan:
             crowd.close()
         if crowd.received != expected:
             raise Void(f"Nchan: {crowd.received} bytes arrived instead of {expected}")
-        return Cost(used * 1e6 / (messages * readers), used * 1e6 / messages)
+        return used * 1e6 / (messages * readers)
 
-    def publish(self, publisher: http.client.HTTPConnection, channels: "Iterable[int]", payload: bytes, rate: "float | None") -> None:
-        """One message to each of the channels, at times that were fixed before."""
+    def publish(self, publisher: http.client.HTTPConnection, payload: bytes, messages: int, rate: float) -> None:
+        """So many messages, at times that were fixed before."""
         began = time.monotonic()
-        for number, channel in enumerate(channels):
-            if rate:
-                time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            publisher.request("POST", f"/publish?channel={channel}", payload)
+        for number in range(messages):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            publisher.request("POST", "/publish", payload)
             reply = publisher.getresponse()
             reply.read()
             if reply.status not in (200, 201, 202):
@@ -131,20 +121,20 @@ class Nchan:
 class Crowd:
     """Readers, on a thread of their own, which count the bytes of frames."""
 
-    def __init__(self, port: int, channels: int, readers: int) -> None:
+    def __init__(self, port: int, readers: int) -> None:
         """Returns when all of them read."""
         self.received = 0
         self.ended = False
-        self.sockets = [self.open(port, channel) for channel in range(channels) for _ in range(readers)]
+        self.sockets = [self.open(port) for _ in range(readers)]
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
-    def open(self, port: int, channel: int) -> socket.socket:
+    def open(self, port: int) -> socket.socket:
         """A WebSocket."""
         one = socket.create_connection(("127.0.0.1", port))
         key = base64.b64encode(os.urandom(16)).decode()
         one.sendall(
-            f"GET /read?channel={channel} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"GET /read HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         reply = b""

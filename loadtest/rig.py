@@ -99,7 +99,7 @@ class Hub:
             **({"REDIS_URL": redis} if redis else {}),
             **settings,
         }
-        self.program, self.database = program, database
+        self.program = program
         self.key = self.url = ""
         self.start()
 

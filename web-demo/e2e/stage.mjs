@@ -104,8 +104,8 @@ export function scene(name, run, options) {
   story(
     name,
     async (ms) => {
-      const space = await theHub.space();
-      const [mira, alex] = await Promise.all(["Mira", "Alex"].map((person) => space.human(person)));
+      const space = await within(ms, theHub.space());
+      const [mira, alex] = await within(ms, Promise.all(["Mira", "Alex"].map((person) => space.human(person))));
       const agent = space.agent("deploy-bot");
       const contexts = [];
       try {

@@ -1,4 +1,4 @@
-//! The connection pool: `store::pool` compared with sqlx's own pool, by a small statement of many concurrent callers.
+//! SQLite: the connections of the hub compared with those of sqlx, by a small statement of many concurrent callers.
 //!
 //! `make bench-crates`
 

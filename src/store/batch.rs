@@ -1,12 +1,9 @@
 //! A statement batch: several statements of a transaction that are sent together, each over a table of rows.
-//!
-//! On SQLite a message to the connection's thread costs more than a small statement does, so the whole batch is one text
-//! with one list of arguments. PostgreSQL accepts one statement at a time, each with its own arguments.
 
-use super::engine::{Column, Engine};
+use super::engine::{BatchStatement, Column, Engine, Query};
 use super::pool::PooledConnection;
 use super::{LockWait, StoreError, StoreResult};
-use sqlx::{AssertSqlSafe, SqlSafeStr as _};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Most rows of one statement.
@@ -17,51 +14,24 @@ pub const SKIP_PADDING: &str = ") AS v WHERE v.column1 IS NOT NULL";
 
 /// Statements to execute in order. The texts are constants of the program; values are always bound.
 pub struct StatementBatch<E: Engine> {
-    texts: Vec<Text<E>>,
-    tasks: Vec<Task>,
+    statements: Vec<BatchStatement<E>>,
+    /// The list that each statement covers.
+    covers: Vec<usize>,
     /// Number of lists that were added.
     lists: usize,
-    /// Number of rows in the table of each statement.
-    rows: usize,
-    /// Whether all statements form one text.
-    is_one_text: bool,
-    error: Option<sqlx::Error>,
-}
-
-struct Text<E: Engine> {
-    sql: String,
-    arguments: E::Arguments,
-    bound: usize,
-}
-
-/// One statement of the batch.
-struct Task {
-    /// Index of the list that it covers.
-    list: usize,
-    items: usize,
-    /// The error if it does not change one row for each of its items, if that is one.
-    unless_all_change: Option<fn() -> StoreError>,
+    error: Option<StoreError>,
 }
 
 impl<E: Engine> StatementBatch<E> {
-    /// A batch over lists of these lengths. All tables are padded to one of a few sizes, so that there are few distinct
-    /// texts and each of them stays prepared.
-    pub fn over(lengths: &[usize]) -> Self {
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        Self {
-            texts: Vec::new(),
-            tasks: Vec::new(),
-            lists: 0,
-            rows: size_for(longest.min(MAX_ROWS)),
-            // Longer lists take several statements: as one text, hardly any two batches would have the same text.
-            is_one_text: E::MULTI_STATEMENT_TEXTS && longest <= MAX_ROWS,
-            error: None,
-        }
+    pub fn new() -> Self {
+        Self { statements: Vec::new(), covers: Vec::new(), lists: 0, error: None }
     }
 
     /// Adds the statements for one list of items: `head`, then a row for each item, then `tail`. `bind` pushes the
-    /// columns of a row, or NULLs for a row that only pads the table, which the statement must ignore. An empty list
-    /// adds no statement.
+    /// columns of a row, or NULLs for a row that only pads the table to one of a few sizes, which the statement must
+    /// ignore: so there are few distinct texts, and each of them stays prepared. An empty list adds no statement.
+    ///
+    /// `unless_all_change` is the error if a statement does not change one row for each of its items, if that is one.
     pub fn add<T>(
         &mut self,
         head: &str,
@@ -71,20 +41,27 @@ impl<E: Engine> StatementBatch<E> {
         mut bind: impl FnMut(&mut Row<'_, E>, Option<&T>),
     ) {
         for items in items.chunks(MAX_ROWS) {
-            self.tasks.push(Task { list: self.lists, items: items.len(), unless_all_change });
-            if !self.is_one_text || self.texts.is_empty() {
-                self.texts.push(Text { sql: String::new(), arguments: E::Arguments::default(), bound: 0 });
-            } else if let Some(text) = self.texts.last_mut() {
-                text.sql.push_str(";\n");
+            let mut text = head.to_owned();
+            let mut arguments = E::Arguments::default();
+            let mut bound = 0;
+            for index in 0..size_for(items.len()) {
+                text.push_str(if index == 0 { " (" } else { ", (" });
+                let mut row = Row {
+                    text: &mut text,
+                    arguments: &mut arguments,
+                    bound: &mut bound,
+                    error: &mut self.error,
+                    is_first: true,
+                };
+                bind(&mut row, items.get(index));
+                text.push(')');
             }
-            let Some(text) = self.texts.last_mut() else { return };
-            text.sql.push_str(head);
-            for index in 0..self.rows {
-                text.sql.push_str(if index == 0 { " (" } else { ", (" });
-                bind(&mut Row { text, error: &mut self.error, is_first: true }, items.get(index));
-                text.sql.push(')');
-            }
-            text.sql.push_str(tail);
+            text.push_str(tail);
+            self.statements.push(BatchStatement {
+                query: Query { sql: Cow::Owned(text), arguments },
+                must_change: unless_all_change.map(|error| (items.len() as u64, error)),
+            });
+            self.covers.push(self.lists);
         }
         self.lists += 1;
     }
@@ -98,38 +75,12 @@ impl<E: Engine> StatementBatch<E> {
         commits: bool,
     ) -> StoreResult<Vec<Vec<E::Row>>> {
         if let Some(error) = self.error {
-            return Err(error.into());
+            return Err(error);
         }
-        let begins = !connection.is_in_transaction();
-        let has_one_text = self.is_one_text && !self.texts.is_empty();
-        let begins_within = begins && has_one_text;
-        // Where a task has a condition, the commit waits until every condition was checked.
-        let is_unconditional = self.tasks.iter().all(|task| task.unless_all_change.is_none());
-        let commits_within = commits && has_one_text && is_unconditional;
-        if begins_within {
-            connection.mark_begun();
-        } else if begins {
-            connection.begin(wait).await?;
-        }
-        let mut results = Vec::with_capacity(self.tasks.len() + 2);
-        for Text { sql, arguments, .. } in self.texts {
-            let begin = if begins_within { [E::begin(wait), ";\n"] } else { [""; 2] };
-            let commit = if commits_within { ";\nCOMMIT" } else { "" };
-            let sql = AssertSqlSafe([&begin.concat(), &sql, commit].concat()).into_sql_str();
-            results.extend(connection.run(|connection| E::execute_each(connection, sql, arguments)).await?);
-        }
-        if commits_within {
-            connection.mark_committed();
-        }
+        let results = connection.execute_all(self.statements, wait, commits).await?;
         let mut lists: Vec<_> = (0..self.lists).map(|_| Vec::new()).collect();
-        for (task, result) in self.tasks.iter().zip(results.into_iter().skip(usize::from(begins_within))) {
-            if let Some(error) = task.unless_all_change.filter(|_| result.changed != task.items as u64) {
-                return Err(error());
-            }
-            lists[task.list].extend(result.rows);
-        }
-        if commits && !commits_within {
-            connection.commit().await?;
+        for (list, rows) in self.covers.into_iter().zip(results) {
+            lists[list].extend(rows);
         }
         Ok(lists)
     }
@@ -142,8 +93,11 @@ fn size_for(rows: usize) -> usize {
 
 /// One row of a table, whose columns are pushed from left to right.
 pub struct Row<'s, E: Engine> {
-    text: &'s mut Text<E>,
-    error: &'s mut Option<sqlx::Error>,
+    text: &'s mut String,
+    arguments: &'s mut E::Arguments,
+    /// Number of arguments of the statement so far.
+    bound: &'s mut usize,
+    error: &'s mut Option<StoreError>,
     is_first: bool,
 }
 
@@ -152,18 +106,12 @@ impl<E: Engine> Row<'_, E> {
     where
         E: Column<Option<T>>,
     {
-        self.text.bound += 1;
+        *self.bound += 1;
         let comma = if std::mem::take(&mut self.is_first) { "" } else { ", " };
-        if E::MULTI_STATEMENT_TEXTS {
-            // To SQLite `$1` is a name, and a look-up of a name takes time in proportion to the names before it.
-            self.text.sql.push_str(comma);
-            self.text.sql.push('?');
-        } else {
-            // Writing to a String can't fail.
-            let _ = write!(self.text.sql, "{comma}${}", self.text.bound);
-        }
-        if let Err(error) = E::bind(&mut self.text.arguments, value) {
-            self.error.get_or_insert(sqlx::Error::Encode(error));
+        // Writing to a String can't fail.
+        let _ = write!(self.text, "{comma}{}{}", E::PLACEHOLDER, self.bound);
+        if let Err(error) = E::bind(self.arguments, value) {
+            self.error.get_or_insert(error);
         }
     }
 }

@@ -3,93 +3,26 @@
 //! SQL is written once, in the subset that both share (`$1`, `RETURNING`, `ON CONFLICT`, row values). [`Engine`] has the
 //! rest: how to begin a write, how to lock rows, how to run a statement.
 
-use super::LockWait;
-use futures::TryStreamExt as _;
-use futures::future::BoxFuture;
-use sqlx::{Arguments as _, Database, Decode, Either, Encode, Executor as _, Row as _, SqlStr, Type};
+use super::{LockWait, StoreError, StoreResult};
+use std::borrow::Cow;
 use uuid::Uuid;
+
+/// The arguments and rows of a database engine.
+pub trait Values {
+    type Arguments: Default + Send + 'static;
+    type Row: Send + 'static;
+}
 
 /// A type that can be bound to and read from this database. Declared on the database, so that the one bound
 /// `E: Engine` implies it for every column type that the store uses.
-pub trait Column<T>: Database {
-    fn bind(arguments: &mut Self::Arguments, value: T) -> Result<(), sqlx::error::BoxDynError>;
-    fn read(row: &Self::Row, index: usize) -> Result<T, sqlx::Error>;
-}
-
-macro_rules! engine {
-    ($db:ty, $multi:literal, $begin:literal, $batch:literal, $lock:literal, $skip:literal, $clock:expr) => {
-        impl<T> Column<T> for $db
-        where
-            T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
-        {
-            fn bind(arguments: &mut Self::Arguments, value: T) -> Result<(), sqlx::error::BoxDynError> {
-                arguments.add(value)
-            }
-
-            fn read(row: &Self::Row, index: usize) -> Result<T, sqlx::Error> {
-                row.try_get(index)
-            }
-        }
-
-        impl Engine for $db {
-            const MULTI_STATEMENT_TEXTS: bool = $multi;
-            const BEGIN_WRITE: &'static str = $begin;
-            const BEGIN_BATCH: &'static str = $batch;
-            const LOCK_SESSIONS: &'static str = $lock;
-            const SKIP_LOCKED: &'static str = $skip;
-            const CLOCK: Option<&'static str> = $clock;
-
-            fn execute_raw<'c>(
-                connection: &'c mut Self::Connection,
-                text: &'static str,
-            ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
-                Box::pin(async move { connection.execute(sqlx::raw_sql(text)).await.map(drop) })
-            }
-
-            fn execute<'c>(
-                connection: &'c mut Self::Connection,
-                sql: SqlStr,
-                arguments: Self::Arguments,
-            ) -> BoxFuture<'c, Result<u64, sqlx::Error>> {
-                Box::pin(async move { Ok(connection.execute(sqlx::query_with(sql, arguments)).await?.rows_affected()) })
-            }
-
-            fn fetch<'c>(
-                connection: &'c mut Self::Connection,
-                sql: SqlStr,
-                arguments: Self::Arguments,
-            ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>> {
-                Box::pin(async move { connection.fetch_all(sqlx::query_with(sql, arguments)).await })
-            }
-
-            fn execute_each<'c>(
-                connection: &'c mut Self::Connection,
-                sql: SqlStr,
-                arguments: Self::Arguments,
-            ) -> BoxFuture<'c, Result<Vec<StatementResult<Self>>, sqlx::Error>> {
-                Box::pin(async move {
-                    let mut outcomes = connection.fetch_many(sqlx::query_with(sql, arguments));
-                    let (mut results, mut rows) = (Vec::new(), Vec::new());
-                    while let Some(result) = outcomes.try_next().await? {
-                        match result {
-                            Either::Right(row) => rows.push(row),
-                            Either::Left(done) => {
-                                let rows = std::mem::take(&mut rows);
-                                results.push(StatementResult { changed: done.rows_affected(), rows });
-                            }
-                        }
-                    }
-                    Ok(results)
-                })
-            }
-        }
-    };
+pub trait Column<T>: Values {
+    fn bind(arguments: &mut Self::Arguments, value: T) -> StoreResult<()>;
+    fn read(row: &Self::Row, index: usize) -> StoreResult<T>;
 }
 
 /// A database engine.
 pub trait Engine:
-    Database
-    + Column<i64>
+    Column<i64>
     + Column<bool>
     + Column<String>
     + Column<Uuid>
@@ -99,21 +32,17 @@ pub trait Engine:
     + Column<Option<Vec<u8>>>
     + Column<Option<String>>
     + Column<Option<Uuid>>
+    + Send
+    + Sync
+    + Sized
+    + 'static
 {
-    /// Whether one text may hold several statements that share a list of arguments.
-    const MULTI_STATEMENT_TEXTS: bool;
-    /// Begins a write transaction.
-    const BEGIN_WRITE: &'static str;
-    /// The same, with a short wait for rows that are locked.
-    const BEGIN_BATCH: &'static str;
-    /// Begins a transaction that waits this long for rows that are locked.
-    fn begin(wait: LockWait) -> &'static str {
-        match wait {
-            LockWait::Brief => Self::BEGIN_BATCH,
-            LockWait::Long => Self::BEGIN_WRITE,
-        }
-    }
+    type Connection: Connection<Self>;
+    type Pool: Pool<Self>;
 
+    /// What precedes the number of an argument in a text: SQLite takes `$1` for a name, which it looks up in time in
+    /// proportion to the names before it, and `?1` for a number.
+    const PLACEHOLDER: char;
     /// Ends a `SELECT` of the sessions `s` named in `VALUES` rows `v`, which stay locked until the transaction ends.
     /// Locks are taken in the order of the ids, so that two batches can't deadlock; SQLite has one writer at a time
     /// and needs none. (`CROSS JOIN` keeps SQLite's planner from reordering the join.)
@@ -123,55 +52,65 @@ pub trait Engine:
     const SKIP_LOCKED: &'static str;
     /// Selects the database's time in milliseconds since the Unix epoch, if it has a clock of its own.
     const CLOCK: Option<&'static str>;
-
-    /// Executes text without arguments, which may hold several statements.
-    fn execute_raw<'c>(
-        connection: &'c mut Self::Connection,
-        text: &'static str,
-    ) -> BoxFuture<'c, Result<(), sqlx::Error>>;
-
-    fn execute<'c>(
-        connection: &'c mut Self::Connection,
-        sql: SqlStr,
-        arguments: Self::Arguments,
-    ) -> BoxFuture<'c, Result<u64, sqlx::Error>>;
-
-    fn fetch<'c>(
-        connection: &'c mut Self::Connection,
-        sql: SqlStr,
-        arguments: Self::Arguments,
-    ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>>;
-
-    /// Executes every statement of `sql`; returns their results in order.
-    fn execute_each<'c>(
-        connection: &'c mut Self::Connection,
-        sql: SqlStr,
-        arguments: Self::Arguments,
-    ) -> BoxFuture<'c, Result<Vec<StatementResult<Self>>, sqlx::Error>>;
 }
 
-/// The result of one statement.
-pub struct StatementResult<E: Engine> {
-    /// Number of rows that it changed; meaningless for a `SELECT`.
-    pub changed: u64,
-    pub rows: Vec<E::Row>,
+/// The connections to one database.
+pub trait Pool<E: Engine>: Send + Sync {
+    fn max_connections(&self) -> u32;
+
+    /// How many connections were found broken so far.
+    fn broken_connections(&self) -> u64;
+
+    /// Whether the last write transaction failed because of the database: unavailable, full, or locked by another
+    /// program.
+    fn writes_fail(&self) -> bool;
+
+    /// A connection, as soon as one is free; callers are served in the order of their calls.
+    fn acquire(&self) -> impl Future<Output = StoreResult<E::Connection>> + Send;
+
+    /// Truncates the log that the database writes ahead, if it has become large.
+    fn shrink_log(&self) -> impl Future<Output = StoreResult<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Waits for statements that are under way and closes every connection.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
-engine!(
-    sqlx::Sqlite,
-    true,
-    "BEGIN IMMEDIATE",
-    "BEGIN IMMEDIATE",
-    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
-    "",
-    None
-);
-engine!(
-    sqlx::Postgres,
-    false,
-    "BEGIN",
-    "BEGIN; SET LOCAL lock_timeout = '250ms'",
-    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s",
-    " FOR UPDATE SKIP LOCKED",
-    Some("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT")
-);
+/// The methods of [`PooledConnection`](super::pool::PooledConnection) that differ between engines.
+pub trait Connection<E: Engine>: Send {
+    fn is_in_transaction(&self) -> bool;
+    fn begin(&mut self, wait: LockWait) -> impl Future<Output = StoreResult<()>> + Send;
+    fn commit(&mut self) -> impl Future<Output = StoreResult<()>> + Send;
+    fn execute(&mut self, query: Query<E>) -> impl Future<Output = StoreResult<u64>> + Send;
+    fn fetch(&mut self, query: Query<E>) -> impl Future<Output = StoreResult<Vec<E::Row>>> + Send;
+    fn execute_all(
+        &mut self,
+        statements: Vec<BatchStatement<E>>,
+        wait: LockWait,
+        commits: bool,
+    ) -> impl Future<Output = StoreResult<Vec<Vec<E::Row>>>> + Send;
+}
+
+/// The text of one statement with its arguments.
+pub struct Query<E: Engine> {
+    pub sql: Cow<'static, str>,
+    pub arguments: E::Arguments,
+}
+
+/// One statement of several that are executed together.
+pub struct BatchStatement<E: Engine> {
+    pub query: Query<E>,
+    /// How many rows it must change, and the error if it changes another number; nothing is committed then.
+    pub must_change: Option<(u64, fn() -> StoreError)>,
+}
+
+impl<E: Engine> BatchStatement<E> {
+    /// Fails unless the statement changed as many rows as it must.
+    pub fn check(must_change: Option<(u64, fn() -> StoreError)>, changed: u64) -> StoreResult<()> {
+        match must_change {
+            Some((rows, error)) if rows != changed => Err(error()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -26,9 +26,9 @@ fn migrators(all: &'static Migrator) -> [Migrator; 2] {
 }
 
 /// Runs the migrations of a SQLite database.
-pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), MigrateError> {
+pub(super) async fn sqlite(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
     for migrator in migrators(&SQLITE_MIGRATIONS) {
-        migrator.run(pool).await?;
+        migrator.run(&mut *connection).await?;
     }
     Ok(())
 }

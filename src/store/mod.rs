@@ -11,10 +11,10 @@ mod listing;
 mod migrations;
 pub mod open;
 mod pool;
-mod pooler;
+mod postgres;
 pub(crate) mod quotas;
 pub(crate) mod sql;
-mod sqlite_file;
+mod sqlite;
 mod statement;
 mod traits;
 

@@ -1,15 +1,14 @@
 //! One SQL statement with its arguments, and reading the rows that it returns.
 
-use super::StoreResult;
-use super::engine::{Column, Engine};
+use super::engine::{Column, Engine, Query};
 use super::pool::PooledConnection;
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use super::{StoreError, StoreResult};
+use std::borrow::Cow;
 
-/// A statement with its arguments.
+/// A statement with its arguments. The text consists of constants of the program; values are always bound.
 pub struct Statement<E: Engine> {
-    sql: SqlStr,
-    arguments: E::Arguments,
-    error: Option<sqlx::Error>,
+    query: Query<E>,
+    error: Option<StoreError>,
 }
 
 /// A statement with a constant text.
@@ -17,39 +16,44 @@ pub(super) fn sql<E: Engine>(text: &'static str) -> Statement<E> {
     Statement::new(text)
 }
 
+/// The text with the placeholders of the engine, for one with `$1` and so on.
+fn placeholders<E: Engine>(text: &str) -> Option<String> {
+    (E::PLACEHOLDER != '$' && text.contains('$')).then(|| text.replace('$', E::PLACEHOLDER.encode_utf8(&mut [0; 4])))
+}
+
 impl<E: Engine> Statement<E> {
-    pub fn new(sql: &'static str) -> Self {
-        Self { sql: sql.into_sql_str(), arguments: E::Arguments::default(), error: None }
+    pub fn new(text: &'static str) -> Self {
+        Self::of(placeholders::<E>(text).map_or(Cow::Borrowed(text), Cow::Owned))
     }
 
     /// A text of two parts, both constants of the program.
     pub fn joined(head: &'static str, tail: &str) -> Self {
-        Self {
-            sql: AssertSqlSafe([head, tail].concat()).into_sql_str(),
-            arguments: E::Arguments::default(),
-            error: None,
-        }
+        let text = [head, tail].concat();
+        Self::of(Cow::Owned(placeholders::<E>(&text).unwrap_or(text)))
     }
 
     /// `head`, then `rows` groups of `columns` placeholders, then `tail`. Placeholders count on from `first`.
-    /// `head` and `tail` are constants of the program; values are always bound.
     pub fn with_rows(head: &'static str, tail: &'static str, first: usize, rows: usize, columns: usize) -> Self {
         use std::fmt::Write as _;
-        let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 6);
-        sql.push_str(head);
+        let mut text = String::with_capacity(head.len() + tail.len() + rows * columns * 6);
+        text.push_str(head);
         let mut next = first;
         for row in 0..rows {
-            sql.push_str(if row == 0 { " (" } else { ", (" });
+            text.push_str(if row == 0 { " (" } else { ", (" });
             for column in 0..columns {
                 let comma = if column == 0 { "" } else { ", " };
                 // Writing to a String can't fail.
-                let _ = write!(sql, "{comma}${next}");
+                let _ = write!(text, "{comma}${next}");
                 next += 1;
             }
-            sql.push(')');
+            text.push(')');
         }
-        sql.push_str(tail);
-        Self { sql: AssertSqlSafe(sql).into_sql_str(), arguments: E::Arguments::default(), error: None }
+        text.push_str(tail);
+        Self::of(Cow::Owned(placeholders::<E>(&text).unwrap_or(text)))
+    }
+
+    fn of(sql: Cow<'static, str>) -> Self {
+        Self { query: Query { sql, arguments: E::Arguments::default() }, error: None }
     }
 
     #[must_use]
@@ -65,19 +69,16 @@ impl<E: Engine> Statement<E> {
     where
         E: Column<T>,
     {
-        if let Err(error) = E::bind(&mut self.arguments, value) {
-            self.error.get_or_insert(sqlx::Error::Encode(error));
+        if let Err(error) = E::bind(&mut self.query.arguments, value) {
+            self.error.get_or_insert(error);
         }
     }
 
     /// Executes it; returns the number of changed rows.
     pub async fn execute(self, connection: &mut PooledConnection<E>) -> StoreResult<u64> {
         match self.error {
-            Some(error) => Err(error.into()),
-            None => {
-                let Self { sql, arguments, .. } = self;
-                connection.run(|connection| E::execute(connection, sql, arguments)).await
-            }
+            Some(error) => Err(error),
+            None => connection.execute(self.query).await,
         }
     }
 
@@ -88,10 +89,9 @@ impl<E: Engine> Statement<E> {
         mut read: impl FnMut(&mut Fields<'_, E>) -> StoreResult<T> + Send,
     ) -> StoreResult<Vec<T>> {
         if let Some(error) = self.error {
-            return Err(error.into());
+            return Err(error);
         }
-        let Self { sql, arguments, .. } = self;
-        let rows = connection.run(|connection| E::fetch(connection, sql, arguments)).await?;
+        let rows = connection.fetch(self.query).await?;
         read_all(&rows, &mut read)
     }
 

@@ -44,4 +44,3 @@ pub use write::PENDING_MESSAGES;
 
 use super::statement::sql;
 pub(super) use sql_store::SqlStore;
-pub(super) use store::LOG_LIMIT;

@@ -1,37 +1,29 @@
 //! A store over one engine: its connection pools, and what every part of its SQL shares.
 
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::Engine;
-use crate::store::pool::{ConnectionPool, PooledConnection};
+use crate::store::engine::{Engine, Pool as _};
+use crate::store::pool::PooledConnection;
 use crate::store::statement::{Fields, Statement};
 use crate::store::{LockWait, StoreResult};
-use std::path::PathBuf;
-use std::sync::Arc;
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
 pub(in crate::store) struct SqlStore<E: Engine> {
-    pub(super) write: Arc<ConnectionPool<E>>,
-    pub(super) read: Arc<ConnectionPool<E>>,
-    /// SQLite's write-ahead log, which the hub keeps small.
-    pub(super) log: Option<PathBuf>,
+    pub(super) write: E::Pool,
+    pub(super) read: E::Pool,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(in crate::store) fn new(
-        write: Arc<ConnectionPool<E>>,
-        read: Arc<ConnectionPool<E>>,
-        log: Option<PathBuf>,
-    ) -> Self {
-        Self { write, read, log }
+    pub(in crate::store) fn new(write: E::Pool, read: E::Pool) -> Self {
+        Self { write, read }
     }
 
     pub(super) async fn reader(&self) -> StoreResult<Box<PooledConnection<E>>> {
-        self.read.acquire().await
+        Ok(Box::new(PooledConnection(self.read.acquire().await?)))
     }
 
     pub(super) async fn writer(&self) -> StoreResult<Box<PooledConnection<E>>> {
-        self.write.acquire().await
+        Ok(Box::new(PooledConnection(self.write.acquire().await?)))
     }
 
     /// One page of a list: `count` returns the total, `list` lacks only its limit and offset.

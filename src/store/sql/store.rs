@@ -2,7 +2,7 @@
 
 use super::{SqlStore, prune, sql, write};
 use crate::domain::{SessionId, Timestamp};
-use crate::store::engine::Engine;
+use crate::store::engine::{Engine, Pool as _};
 use crate::store::statement::{Statement, large_groups};
 use crate::store::{ExpiredRows, LockWait, Store, StoreResult, WriteTx};
 use async_trait::async_trait;
@@ -19,13 +19,6 @@ const WRITE_CHECK_BYTES: usize = 16 * 1024;
 /// Those of the sessions `v` that are not locked. (PostgreSQL only.)
 const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
 
-/// Checkpoints and truncates the write-ahead log. With a short `busy_timeout`, since all writers wait meanwhile: it does
-/// nothing while a reader uses the log.
-const SHRINK_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000";
-
-/// Size to which SQLite's write-ahead log is truncated, in bytes: twice what it holds between two checkpoints.
-pub(in crate::store) const LOG_LIMIT: u64 = 32 << 20;
-
 #[async_trait]
 impl<E: Engine> Store for SqlStore<E> {
     async fn ping(&self) -> StoreResult<()> {
@@ -34,7 +27,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     fn writes_fail(&self) -> bool {
-        self.write.faults().writes_fail()
+        self.write.writes_fail()
     }
 
     async fn try_write(&self) -> StoreResult<()> {
@@ -51,7 +44,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     fn broken_connections(&self) -> u64 {
-        self.write.faults().broken_count() + self.read.faults().broken_count()
+        self.write.broken_connections()
     }
 
     async fn time(&self) -> StoreResult<Option<Timestamp>> {
@@ -69,11 +62,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn shrink_log(&self) -> StoreResult<()> {
-        let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-        if size > LOG_LIMIT {
-            self.writer().await?.execute_restoring(SHRINK_LOG).await?;
-        }
-        Ok(())
+        self.write.shrink_log().await
     }
 
     fn writers(&self) -> NonZeroUsize {

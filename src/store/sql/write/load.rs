@@ -18,14 +18,7 @@ pub(super) async fn load<E: Engine>(
     let Named { sessions, members, answerers, new_sessions, messages, replies: keys } = named;
     let mut sessions = sessions.clone();
     sessions.sort_by_key(|(_, session)| *session);
-    let mut batch = StatementBatch::<E>::over(&[
-        sessions.len(),
-        members.len(),
-        answerers.len(),
-        new_sessions.len(),
-        messages.len(),
-        keys.len(),
-    ]);
+    let mut batch = StatementBatch::<E>::new();
     batch.add(select_session!(" FROM (VALUES"), E::LOCK_SESSIONS, None, &sessions, |row, named| {
         row.push(named.map(|(space, _)| space.0));
         row.push(named.map(|(_, session)| session.0));

@@ -124,20 +124,7 @@ impl<E: Engine> SqlWriteTx<E> {
         // In a fixed order, so that two batches with the same keys can't deadlock.
         let mut kept = writes.replies;
         kept.sort_by(|a, b| (&a.scope, &a.key).cmp(&(&b.scope, &b.key)));
-        let mut batch = StatementBatch::<E>::over(&[
-            writes.new_sessions.len(),
-            writes.changed_sessions.len(),
-            writes.new_guests.len(),
-            writes.new_participants.len(),
-            writes.read_marks.len(),
-            writes.announced_keys.len(),
-            writes.events.len(),
-            writes.new_messages.len(),
-            writes.settled.len(),
-            writes.acknowledged.len(),
-            writes.new_interactions.len(),
-            kept.len(),
-        ]);
+        let mut batch = StatementBatch::<E>::new();
         let added = added_bytes(&writes.events);
         insert_sessions(&mut batch, &writes.new_sessions, &added);
         update_sessions(&mut batch, &writes.changed_sessions, &added);

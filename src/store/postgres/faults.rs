@@ -1,6 +1,5 @@
-//! Failures of connections, by which the pool decides which other connections to ping and which to discard.
+//! Failures of connections, by which a pool decides which other connections to ping and which to discard.
 
-use crate::store::error::says_read_only;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,8 +16,7 @@ pub struct Faults {
     broken: Mutex<Option<Instant>>,
     /// How many connections were found broken.
     broken_count: AtomicU64,
-    /// Whether the last write transaction failed because of the database: unavailable, full, or locked by another
-    /// program.
+    /// Whether the last write transaction failed because of the database.
     writes_fail: AtomicBool,
 }
 
@@ -52,12 +50,12 @@ impl Faults {
         }
     }
 
-    /// Records an error that makes its connection unusable.
-    pub fn record_broken(&self, error: &sqlx::Error) {
+    /// Records an error that makes its connection unusable; `is_demoted` if its server rejects writes.
+    pub fn record_broken(&self, is_demoted: bool) {
         self.broken_count.fetch_add(1, Ordering::Relaxed);
         let now = Some(Instant::now());
         *self.broken.lock() = now;
-        if says_read_only(error) {
+        if is_demoted {
             *self.demoted.lock() = now;
         }
     }

@@ -76,8 +76,8 @@ test-sdk: $(SDK_PACKAGES) ## Run the unit tests of the TypeScript and Python SDK
 test-page: $(PACKAGES) ## Run the unit tests of the chat
 	cd web-demo && $(NPM) run --silent test
 
-# Many tests wait for a timer or a database, so twice as many run at once as there are processors.
-TEST_THREADS := $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
+# Many tests wait for a timer or a database, so four times as many run at once as there are processors.
+TEST_THREADS := $(shell echo $$(( 4 * $$(nproc 2>/dev/null || echo 2) )))
 
 test-hub: export RUST_TEST_THREADS ?= $(TEST_THREADS)
 test-hub: $(PAGE) ## Run the tests of the hub and of the load tester

@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 use error::CliError;
 use space::space_to_use;
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 
 #[derive(Parser)]
 #[command(name = "hiloop", version, about = "A self-hosted real-time messaging hub for AI agents and people")]
@@ -75,7 +76,7 @@ pub fn run() -> ExitCode {
         // Standard output is the protocol's.
         return finish(command.run());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
@@ -99,6 +100,24 @@ pub fn run() -> ExitCode {
     // A long blocking call, such as a password hash, must not delay the exit.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     finish(outcome)
+}
+
+/// A runtime with a thread for each core; without one core for a hub on SQLite, whose thread needs it: as many threads as
+/// cores would take turns, and each message would move between them. `TOKIO_WORKER_THREADS` overrides both.
+fn runtime(cli: &Cli) -> Builder {
+    let mut runtime = Builder::new_multi_thread();
+    let settings = match &cli.command {
+        None => Some(&cli.settings),
+        Some(Command::Serve(settings)) => Some(&**settings),
+        Some(_) => None,
+    };
+    let database = settings.and_then(|settings| settings.database.check().ok());
+    let is_on_sqlite = database.is_some_and(|database| database.url.starts_with("sqlite:"));
+    if is_on_sqlite && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(cores.saturating_sub(1).max(1));
+    }
+    runtime
 }
 
 fn finish(outcome: Result<(), CliError>) -> ExitCode {

@@ -1,4 +1,4 @@
-//! Fan-out workers, one per core. Each owns a share of the subscribers, so that no lock covers a whole topic.
+//! Fan-out workers, one per thread of the runtime. Each owns a share of the subscribers, so that no lock covers a whole topic.
 //!
 //! A worker handles its messages in order. `Join` is one of them, so a subscriber gets everything that is released
 //! after it has joined.

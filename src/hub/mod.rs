@@ -46,6 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use subscriber::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use topic::Topic;
 use typing::Typing;
@@ -86,7 +87,7 @@ impl Hub {
         revoked: Arc<RecentlyRevoked>,
         supervisor: &Supervisor,
     ) -> Arc<Self> {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(64);
+        let workers = Handle::current().metrics().num_workers().min(64);
         let (repairs, to_repair) = mpsc::channel(MAX_QUEUED_SESSIONS);
         let (comparisons, to_compare) = mpsc::channel(MAX_QUEUED_SESSIONS);
         let for_revocations = Arc::clone(&clock);

@@ -4,6 +4,7 @@
 //! rest: how to begin a write, how to lock rows, how to run a statement.
 
 use super::{LockWait, StoreError, StoreResult};
+use futures::future::BoxFuture;
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -67,6 +68,13 @@ pub trait Pool<E: Engine>: Send + Sync {
 
     /// A connection, as soon as one is free; callers are served in the order of their calls.
     fn acquire(&self) -> impl Future<Output = StoreResult<E::Connection>> + Send;
+
+    /// Runs `work`, which waits for nothing but its connection, where the statements of the connection are executed without
+    /// being handed over: on the connection's thread, if it has one.
+    fn run_beside(
+        &self,
+        work: impl FnOnce(E::Connection) -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// Truncates the log that the database writes ahead, if it has become large.
     fn shrink_log(&self) -> impl Future<Output = StoreResult<()>> + Send {

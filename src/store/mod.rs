@@ -26,5 +26,5 @@ pub use traits::{
     GuestOf, Head, HeadWithMessage, HeadWithParticipant, HeadWithStatus, Interactions, KeyChangeLimit, KeyHolder,
     Listed, Loaded, LockWait, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn, NotRevoked,
     PasswordChosen, PublicKeys, Put, ReadMark, RefreshOutcome, Retention, Retired, Revoked, Revoker, SavedReply,
-    SavedReplyKind, SecretHash, Sessions, SignIns, SpaceSize, Store, Taken, Timelines, Uses, WriteSet, WriteTx,
+    SavedReplyKind, SecretHash, Sessions, SignIns, SpaceSize, Store, Taken, Timelines, Uses, Write, WriteSet, WriteTx,
 };

@@ -10,6 +10,7 @@ use crate::store::{LockWait, Store, StoreError};
 use crate::supervisor::Supervisor;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::oneshot;
 
 /// Why a request was not executed.
 enum Failure {
@@ -61,14 +62,11 @@ impl Committer {
         if jobs.is_empty() {
             return jobs;
         }
-        let (mut requests, mut callers) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
-        for job in jobs {
-            requests.push(job.request);
-            callers.push(job.caller);
-        }
+        let (requests, callers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.request, job.caller)).unzip();
+        let requests = Arc::new(requests);
         let outcomes = match (self.commit(&requests, wait).await, wait) {
             (Err(StoreError::Busy(_)), LockWait::Brief) => {
-                let jobs = requests.into_iter().zip(callers);
+                let jobs = Arc::unwrap_or_clone(requests).into_iter().zip(callers);
                 return jobs.map(|(request, caller)| Job { request, caller }).collect();
             }
             (Ok(outcomes), _) => outcomes,
@@ -92,7 +90,11 @@ impl Committer {
 
     /// Commits `requests` together. If the store refuses the batch, commits them one by one, so that one request cannot
     /// fail the others. An error means that the database is unavailable or a session is locked: nothing was done.
-    async fn commit(&self, requests: &[Request], wait: LockWait) -> Result<Vec<Result<Outcome, Failure>>, StoreError> {
+    async fn commit(
+        &self,
+        requests: &Arc<Vec<Request>>,
+        wait: LockWait,
+    ) -> Result<Vec<Result<Outcome, Failure>>, StoreError> {
         match self.attempt(requests, wait).await {
             Ok(outcomes) => Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Refused)).collect()),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_))) => Err(error),
@@ -106,28 +108,46 @@ impl Committer {
                     );
                 }
                 let mut outcomes = Vec::with_capacity(requests.len());
-                for request in requests {
-                    outcomes.push(self.commit_one(request).await);
+                for request in requests.iter() {
+                    outcomes.push(self.commit_one(request.clone()).await);
                 }
                 Ok(outcomes)
             }
         }
     }
 
-    async fn commit_one(&self, request: &Request) -> Result<Outcome, Failure> {
-        let one = std::slice::from_ref(request);
-        let mut outcome = self.attempt(one, LockWait::Long).await;
+    async fn commit_one(&self, request: Request) -> Result<Outcome, Failure> {
+        let one = Arc::new(vec![request]);
+        let mut outcome = self.attempt(&one, LockWait::Long).await;
         if outcome.as_ref().is_err_and(is_race) {
             // The other node has committed: the next attempt finds what it wrote.
-            outcome = self.attempt(one, LockWait::Long).await;
+            outcome = self.attempt(&one, LockWait::Long).await;
         }
         outcome?.pop().unwrap_or(Err(Refusal::Internal)).map_err(Failure::Refused)
     }
 
-    async fn attempt(&self, requests: &[Request], wait: LockWait) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+    async fn attempt(
+        &self,
+        requests: &Arc<Vec<Request>>,
+        wait: LockWait,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let started = Instant::now();
-        let tx = self.store.begin(wait).await?;
-        let done = batch::run(tx, &*self.clock, requests).await;
+        let (done, outcome) = oneshot::channel();
+        let (clock, batch) = (Arc::clone(&self.clock), Arc::clone(requests));
+        let run = self.store.write(
+            wait,
+            Box::new(move |tx| {
+                Box::pin(async move {
+                    let outcome = batch::run(tx, &*clock, &batch).await;
+                    // Before the outcome, so that the caller has the requests for itself.
+                    drop(batch);
+                    let _ = done.send(outcome);
+                })
+            }),
+        );
+        run.await?;
+        // The other end is dropped only by a panic, which is one of this task.
+        let done = outcome.await.unwrap_or(Err(StoreError::damaged("a batch without an outcome")));
         if matches!(done, Err(StoreError::Unavailable(_))) {
             // The commit may be durable and only its reply lost.
             (self.on_in_doubt)();

@@ -15,6 +15,7 @@ use super::connection::PostgresConnection;
 use super::faults::{Faults, GOOD_FOR};
 use crate::store::StoreResult;
 use crate::store::engine::Pool;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
@@ -134,6 +135,14 @@ impl Pool<Postgres> for Arc<ConnectionPool> {
     async fn acquire(&self) -> StoreResult<PostgresConnection> {
         let acquired = timeout(self.pool.options().get_acquire_timeout(), self.check_out()).await;
         Ok(acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+    }
+
+    async fn run_beside(
+        &self,
+        work: impl FnOnce(PostgresConnection) -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> StoreResult<()> {
+        work(self.acquire().await?).await;
+        Ok(())
     }
 
     async fn close(&self) {

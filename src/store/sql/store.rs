@@ -3,8 +3,9 @@
 use super::{SqlStore, prune, sql, write};
 use crate::domain::{SessionId, Timestamp};
 use crate::store::engine::{Engine, Pool as _};
+use crate::store::pool::PooledConnection;
 use crate::store::statement::{Statement, large_groups};
-use crate::store::{ExpiredRows, LockWait, Store, StoreResult, WriteTx};
+use crate::store::{ExpiredRows, LockWait, Store, StoreResult, Write, WriteTx};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -95,6 +96,12 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {
         Ok(Box::new(write::SqlWriteTx::new(self.writer().await?, wait)))
+    }
+
+    async fn write(&self, wait: LockWait, work: Write) -> StoreResult<()> {
+        let run =
+            move |connection| work(Box::new(write::SqlWriteTx::<E>::new(Box::new(PooledConnection(connection)), wait)));
+        self.write.run_beside(run).await
     }
 
     async fn close(&self) {

@@ -3,9 +3,11 @@
 use super::Sqlite;
 use super::open::BUSY_TIMEOUT;
 use super::pool::ConnectionPool;
-use super::thread::{Closed, ConnectionThread, roll_back};
+use super::thread::{Closed, ConnectionThread, SharedConnection, roll_back};
 use crate::store::engine::{BatchStatement, Connection, Query};
 use crate::store::{LockWait, StoreError, StoreResult};
+use futures::executor::block_on;
+use futures::future::BoxFuture;
 use rusqlite::types::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,24 +26,49 @@ type Row = Vec<Value>;
 
 /// A connection, possibly in a transaction, which is rolled back when this is dropped before the commit.
 pub struct SqliteConnection {
-    /// None once it has been given back.
-    out: Option<(ConnectionThread, OwnedSemaphorePermit)>,
+    place: Place,
     pool: Arc<ConnectionPool>,
     in_transaction: bool,
 }
 
+/// Where the statements of a connection are executed.
+enum Place {
+    /// On the connection's thread, to which they are handed over. None once it has been given back.
+    Thread(Option<(ConnectionThread, OwnedSemaphorePermit)>),
+    /// At once: this is the connection's thread.
+    Here(SharedConnection),
+}
+
 impl SqliteConnection {
     pub(super) fn new(connection: ConnectionThread, permit: OwnedSemaphorePermit, pool: &Arc<ConnectionPool>) -> Self {
-        Self { out: Some((connection, permit)), pool: Arc::clone(pool), in_transaction: false }
+        Self { place: Place::Thread(Some((connection, permit))), pool: Arc::clone(pool), in_transaction: false }
+    }
+
+    /// Runs `work` on the connection's thread, with a connection whose statements are executed at once.
+    pub(super) async fn run_on_thread(
+        self,
+        work: impl FnOnce(Self) -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> StoreResult<()> {
+        let Place::Thread(Some((thread, _))) = &self.place else { return Err(Closed.into()) };
+        let pool = Arc::clone(&self.pool);
+        let run = thread.run(move |connection| {
+            let here = Self { place: Place::Here(Arc::clone(connection)), pool, in_transaction: false };
+            // It waits for nothing but the connection.
+            block_on(work(here));
+        });
+        run.await
     }
 
     /// Runs `work` on the connection's thread.
-    pub(super) async fn run<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut rusqlite::Connection) -> StoreResult<T> + Send + 'static,
+        work: impl FnOnce(&rusqlite::Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let Some((connection, _)) = &self.out else { return Err(Closed.into()) };
-        let outcome = connection.run(work).await;
+        let outcome = match &self.place {
+            Place::Here(connection) => work(&connection.lock()),
+            Place::Thread(Some((thread, _))) => thread.run(move |connection| work(&connection.lock())).await?,
+            Place::Thread(None) => return Err(Closed.into()),
+        };
         if self.in_transaction && matches!(outcome, Err(StoreError::Unavailable(_))) {
             self.pool.record_write(true);
         }
@@ -156,14 +183,23 @@ fn execute_plain(connection: &rusqlite::Connection, sql: &'static str) -> StoreR
 
 impl Drop for SqliteConnection {
     fn drop(&mut self) {
-        let Some((connection, permit)) = self.out.take() else { return };
-        if self.in_transaction {
-            connection.post(|connection| {
-                // After a failure the transaction has been rolled back by SQLite, or the next begin fails.
-                let _ = roll_back(connection);
-            });
+        // After a failure the transaction has been rolled back by SQLite, or the next begin fails.
+        match &mut self.place {
+            Place::Here(connection) => {
+                if self.in_transaction {
+                    let _ = roll_back(&connection.lock());
+                }
+            }
+            Place::Thread(out) => {
+                let Some((thread, permit)) = out.take() else { return };
+                if self.in_transaction {
+                    thread.post(|connection| {
+                        let _ = roll_back(&connection.lock());
+                    });
+                }
+                self.pool.release(thread, permit);
+            }
         }
-        self.pool.release(connection, permit);
     }
 }
 
@@ -171,11 +207,14 @@ impl Drop for SqliteConnection {
 mod tests {
     use super::super::Sqlite;
     use super::super::pool::ConnectionPool;
+    use super::SqliteConnection;
     use crate::store::StoreError;
     use crate::store::engine::{Connection as _, Pool as _, Query};
     use crate::store::{LockWait, StoreResult};
+    use futures::FutureExt as _;
     use rusqlite::Connection;
     use rusqlite::types::Value;
+    use std::panic::AssertUnwindSafe;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -231,16 +270,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_fails_its_caller_and_leaves_no_transaction() {
+    async fn a_panic_is_one_of_the_caller_and_leaves_no_transaction() {
         let pool = pool().await;
-        let mut connection = pool.acquire().await.expect("a connection");
-        connection.begin(LockWait::Long).await.expect("begun");
-        connection.execute(query("INSERT INTO numbers VALUES (1)")).await.expect("executed");
-        let outcome = connection.run::<()>(|_| panic!("on purpose")).await;
-        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-        assert!(pool.writes_fail());
-        drop(connection);
-        assert_eq!(number(&pool, "SELECT COUNT(*) FROM numbers").await.expect("a number"), 0);
+        let panics = async |on_thread: bool| {
+            let connection = pool.acquire().await.expect("a connection");
+            let work = |mut connection: SqliteConnection| {
+                async move {
+                    connection.begin(LockWait::Long).await.expect("begun");
+                    connection.execute(query("INSERT INTO numbers VALUES (1)")).await.expect("executed");
+                    connection.run::<()>(|_| panic!("on purpose")).await.expect("not reached");
+                }
+                .boxed()
+            };
+            if on_thread {
+                connection.run_on_thread(work).await.expect("not reached");
+            } else {
+                work(connection).await;
+            }
+        };
+        for on_thread in [false, true] {
+            assert!(AssertUnwindSafe(panics(on_thread)).catch_unwind().await.is_err());
+            assert_eq!(number(&pool, "SELECT COUNT(*) FROM numbers").await.expect("a number"), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_on_the_thread_commits_or_is_rolled_back() {
+        let pool = pool().await;
+        for commits in [false, true] {
+            let connection = pool.acquire().await.expect("a connection");
+            let work = move |mut connection: SqliteConnection| {
+                async move {
+                    connection.begin(LockWait::Long).await.expect("begun");
+                    connection.execute(query("INSERT INTO numbers VALUES (1)")).await.expect("executed");
+                    if commits {
+                        connection.commit().await.expect("committed");
+                    }
+                }
+                .boxed()
+            };
+            connection.run_on_thread(work).await.expect("it runs");
+            let stored = number(&pool, "SELECT COUNT(*) FROM numbers").await.expect("a number");
+            assert_eq!(stored, i64::from(commits));
+        }
     }
 
     #[tokio::test]

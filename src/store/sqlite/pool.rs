@@ -5,6 +5,7 @@ use super::connection::SqliteConnection;
 use super::thread::{Closed, ConnectionThread};
 use crate::store::StoreResult;
 use crate::store::engine::Pool;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -113,6 +114,13 @@ impl Pool<Sqlite> for Arc<ConnectionPool> {
             }
         };
         Ok(SqliteConnection::new(connection, permit, self))
+    }
+
+    async fn run_beside(
+        &self,
+        work: impl FnOnce(SqliteConnection) -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> StoreResult<()> {
+        self.acquire().await?.run_on_thread(work).await
     }
 
     async fn shrink_log(&self) -> StoreResult<()> {

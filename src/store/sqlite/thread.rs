@@ -1,17 +1,21 @@
 //! The thread of a connection, which runs one piece of work after the other.
 
 use crate::store::error::StoreResult;
+use parking_lot::Mutex;
 use rusqlite::Connection;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, mpsc};
 use std::{io, thread};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 /// A piece of work for the thread of a connection.
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&SharedConnection) + Send>;
 
-/// The thread of a connection has ended, or the piece of work has panicked.
+/// The connection of a thread, which one piece of work uses at a time.
+pub(super) type SharedConnection = Arc<Mutex<Connection>>;
+
+/// The thread of a connection has ended.
 #[derive(Debug, Error)]
 #[error("the connection to the database is closed")]
 pub struct Closed;
@@ -36,21 +40,31 @@ impl ConnectionThread {
         Ok(Self { jobs, closed })
     }
 
-    /// Runs `work` after everything that was handed over before. Dropping the future does not cancel it.
+    /// Runs `work` after everything that was handed over before. Dropping the future does not cancel it. A panic of `work`
+    /// is one of the caller.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> StoreResult<T> + Send + 'static,
+        work: impl FnOnce(&SharedConnection) -> T + Send + 'static,
     ) -> StoreResult<T> {
         let (reply, outcome) = oneshot::channel();
         self.post(move |connection| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
+            if outcome.is_err() {
+                // After another failure SQLite itself has rolled back, or the next begin fails.
+                let _ = roll_back(&connection.lock());
+            }
             // The caller may be gone.
-            let _ = reply.send(work(connection));
+            let _ = reply.send(outcome);
         });
-        outcome.await.map_err(|_| Closed)?
+        match outcome.await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(Closed.into()),
+        }
     }
 
-    /// Runs `work` after everything that was handed over before, without waiting for it.
-    pub(super) fn post(&self, work: impl FnOnce(&mut Connection) + Send + 'static) {
+    /// Runs `work`, which must not panic, after everything that was handed over before, without waiting for it.
+    pub(super) fn post(&self, work: impl FnOnce(&SharedConnection) + Send + 'static) {
         // It fails after the thread has ended. Whoever waits for the work finds its reply channel closed.
         let _ = self.jobs.send(Box::new(work));
     }
@@ -62,14 +76,13 @@ impl ConnectionThread {
     }
 }
 
-fn run(mut connection: Connection, queue: &mpsc::Receiver<Job>) {
+fn run(connection: Connection, queue: &mpsc::Receiver<Job>) {
+    let connection = Arc::new(Mutex::new(connection));
     while let Ok(job) = queue.recv() {
-        if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
-            // The panic hook has logged it. The caller learns of it by its reply channel.
-            let _ = roll_back(&connection);
-        }
+        job(&connection);
     }
-    if let Err((_, error)) = connection.close() {
+    let Some(connection) = Arc::into_inner(connection) else { return };
+    if let Err((_, error)) = connection.into_inner().close() {
         tracing::warn!(%error, "could not close the database");
     }
 }

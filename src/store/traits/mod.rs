@@ -26,7 +26,7 @@ pub use replies::{SavedReply, SavedReplyKind};
 pub use retention::{ExpiredRows, Retention, Retired};
 pub use sessions::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, Taken};
 pub use sign_ins::{EndedSignIns, NewSignIn, PasswordChosen, RefreshOutcome, SignIns};
-pub use store::Store;
+pub use store::{Store, Write};
 pub use timelines::{
     ActiveSession, DueMessage, EventPage, Head, HeadWithMessage, HeadWithParticipant, HeadWithStatus, MessagePage,
     Timelines,

@@ -7,8 +7,12 @@ use super::{
 use crate::domain::{SessionId, Timestamp};
 use crate::store::error::StoreResult;
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+
+/// What is done in one write transaction.
+pub type Write = Box<dyn FnOnce(Box<dyn WriteTx>) -> BoxFuture<'static, ()> + Send>;
 
 /// The whole store, which is one object.
 #[async_trait]
@@ -47,6 +51,9 @@ pub trait Store:
     async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
     /// Begins the transaction of one batch of a timeline writer.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
+    /// Runs `work` with the same transaction, where its statements need not be handed over to another thread. `work` waits
+    /// for nothing but the transaction, and is neither cancelled nor repeated; an error means that it was not run.
+    async fn write(&self, wait: LockWait, work: Write) -> StoreResult<()>;
     /// Waits for statements that are under way and closes every connection.
     async fn close(&self);
 }

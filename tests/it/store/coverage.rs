@@ -123,6 +123,7 @@ const COVERED: &[&str] = &[
     "prune",
     "shrink_log",
     "begin",
+    "write",
     "close",
     "writers",
     // WriteTx

@@ -3,11 +3,12 @@
 use super::timeline_builder::{Ask, Load, TimelineBuilder};
 use super::{NOW, saved};
 use crate::support::eventually;
+use futures::FutureExt as _;
 use futures::future::join_all;
 use hiloop::domain::{
     AnswerOutcome, MessageId, MessageStatus, ParticipantId, PrincipalId, Priority, Responder, Scope, SessionId,
 };
-use hiloop::store::{LockWait, Named, SavedReplyKind, WriteSet};
+use hiloop::store::{LockWait, Named, SavedReplyKind, StoreError, WriteSet, WriteTx};
 use hiloop::testing::secret::hash;
 use serde_json::json;
 use std::collections::HashSet;
@@ -37,6 +38,32 @@ on_both_stores! {
             store.held_elsewhere(&ids).await.expect("the store").is_empty().then_some(())
         })
         .await;
+    }
+
+    async fn work_in_a_transaction_commits_or_leaves_nothing(store: Empty) {
+        let space = store.space("one").await;
+        for commits in [false, true] {
+            let mut line = TimelineBuilder::new(&space, &[]);
+            let (session, writes) = ((space.id, line.id()), line.take());
+            let work = move |mut tx: Box<dyn WriteTx>| {
+                async move {
+                    assert!(tx.lock_sessions(&[session]).await.expect("the store").is_empty());
+                    if commits {
+                        tx.commit(writes).await.expect("the store");
+                    } else {
+                        tx.apply(writes).await.expect("the store");
+                    }
+                }
+                .boxed()
+            };
+            store.write(LockWait::Brief, Box::new(work)).await.expect("it runs");
+            let stored = store.session(Scope::Space(space.id), line.id()).await.expect("the store");
+            assert_eq!(stored.is_some(), commits);
+        }
+        store.close().await;
+        let never = |_| async { panic!("there is no connection") }.boxed();
+        let refused = store.write(LockWait::Brief, Box::new(never)).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     }
 
     async fn a_transaction_reads_what_it_locks(store: Empty) {

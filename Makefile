@@ -16,6 +16,7 @@ SDK := sdk/typescript
 SDK_PYTHON := HILOOP_VENV="$(TARGET)/sdk-python" PYTHONDONTWRITEBYTECODE=1 sdk/python/scripts
 PACKAGES := web-demo/node_modules/.stamp
 SDK_PACKAGES := $(SDK)/node_modules/.stamp
+SDK_BUILD := $(SDK)/dist/.stamp
 # Folders are prerequisites too, so that a deleted file triggers a build.
 PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.json $(SDK)/tsconfig.json \
                 $(shell find web-demo/build web-demo/src web-demo/public $(SDK)/src 2>/dev/null)
@@ -52,22 +53,22 @@ $(SDK_PACKAGES): $(SDK)/package.json $(SDK)/package-lock.json
 	cd $(SDK) && $(NPM) ci --no-audit --no-fund
 	@touch $@
 
+# Built as it is published: what the tests import.
+$(SDK_BUILD): $(SDK_PACKAGES) $(SDK)/tsconfig.build.json $(SDK)/tsconfig.node.json $(shell find $(SDK)/src 2>/dev/null)
+	cd $(SDK) && $(NPM) run --silent build
+	@touch $@
+
 $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	cd web-demo && $(NPM) run --silent build
 	@touch $@
 
-# The steps of `make test`. The page comes before the hub, which embeds it.
-STEPS := lint test-sdk test-page test-hub conformance test-clients test-browser test-firefox
+# The steps of `make test`, the longest ones first; `lint` and the first two tests need little of what the others build.
+STEPS := lint test-sdk test-page test-hub test-browser test-clients conformance test-firefox
 
-# The steps after a failed one run too; the last line lists all that failed.
-test: setup-test ## Run all checks and tests
-	@failed=; for step in $(STEPS); do \
-		echo "== make $$step"; began=$$(date +%s); \
-		$(MAKE) --no-print-directory $$step || failed="$$failed $$step"; \
-		echo "== make $$step took $$(( $$(date +%s) - began )) s"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi; \
-	echo "make test: all steps passed: $(STEPS)"
+# What several steps need is made before they run side by side. A step runs although another one fails.
+test: setup-test $(PAGE) $(SDK_PACKAGES) $(SDK_BUILD) ## Run all checks and tests
+	@$(SDK_PYTHON)/venv.sh >/dev/null
+	@scripts/test.sh $(STEPS)
 
 test-sdk: $(SDK_PACKAGES) ## Run the unit tests of the TypeScript and Python SDKs
 	cd $(SDK) && $(NPM) run --silent test
@@ -89,7 +90,7 @@ conformance: $(PAGE) ## Test the hub against its own OpenAPI document, one to tw
 	$(CARGO) test --locked --workspace --no-run
 	@scripts/conformance.sh "$(TARGET)"
 
-test-clients: $(PAGE) $(SDK_PACKAGES) ## Test the SDKs with a real hub and with each other
+test-clients: $(PAGE) $(SDK_BUILD) ## Test the SDKs with a real hub and with each other
 	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub and the examples in debug/.
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
@@ -114,10 +115,9 @@ test-coding-agents: $(PAGE) $(SDK_PACKAGES) ## Test `hiloop hook` in Claude Code
 	@python3 tests/interop/coding_agents/hooks.py "$(TARGET)/debug/hiloop" $(TARGET)/coding-agents/node_modules/.bin \
 		"env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
 
-test-browser: $(PAGE) $(SDK_PACKAGES) ## Test the chat in Chromium, with a simulated hub and a real one
+test-browser: $(PAGE) $(SDK_BUILD) ## Test the chat in Chromium, with a simulated hub and a real one
 	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
-	cd $(SDK) && $(NPM) run --silent build
 	cd web-demo && $(NPM) run --silent e2e:mock
 	@python="env PYTHONPATH=$(CURDIR)/sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python $(CURDIR)/sdk/python/interop/peer.py"; \
 		peers=$$(printf '%s\n' "$(TARGET)/debug/examples/peer" "$$python"); \
@@ -125,9 +125,8 @@ test-browser: $(PAGE) $(SDK_PACKAGES) ## Test the chat in Chromium, with a simul
 
 # Pictures of every state that the browser tests show, and those of the documents (docs/images).
 PICTURES := $(TARGET)/pictures
-pictures: setup-test $(PAGE) $(SDK_PACKAGES) ## Take pictures of the chat's states, and those of the documents, into target/pictures
+pictures: setup-test $(PAGE) $(SDK_BUILD) ## Take pictures of the chat's states, and those of the documents, into target/pictures
 	$(CARGO) build --locked --bin hiloop
-	cd $(SDK) && $(NPM) run --silent build
 	rm -rf "$(PICTURES)" && mkdir -p "$(PICTURES)/documents"
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" node e2e/pictures.mjs "$(PICTURES)/documents"
 	cd web-demo && SHOTS="$(PICTURES)" $(NPM) run --silent e2e:mock
@@ -136,10 +135,9 @@ pictures: setup-test $(PAGE) $(SDK_PACKAGES) ## Take pictures of the chat's stat
 chat-figures: setup-test $(PAGE) ## Measure the chat: starts, sizes, long conversations and lists, keys, memory; REPEAT=5
 	@cd web-demo && REPEAT=$(or $(REPEAT),5) node e2e/figures/run.mjs
 
-test-firefox: $(PAGE) $(SDK_PACKAGES) ## Test the main stories of the chat in Firefox
+test-firefox: $(PAGE) $(SDK_BUILD) ## Test the main stories of the chat in Firefox
 	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
-	cd $(SDK) && $(NPM) run --silent build
 	cd web-demo && BROWSER=firefox $(NPM) run --silent e2e:mock
 	cd web-demo && BROWSER=firefox HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 

@@ -26,6 +26,7 @@ export logs
 
 # This make is no part of the one that called the script: it has no job server for it.
 unset MAKEFLAGS MFLAGS MAKELEVEL
+# shellcheck disable=SC2016 # The inner shell expands it.
 printf '%s\n' "$@" | xargs -P 2 -I '{}' bash -c 'run "$1"' run '{}'
 
 failed=$(find "$logs" -name '*.failed' -printf ' %f')

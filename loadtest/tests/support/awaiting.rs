@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, OnceLock},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{Fault, Hub, Session};
 
-/// The faulty long-poll is that of the second message.
+/// The message whose long-poll is faulty, unless it is the first one that is answered.
 const VICTIM: &str = "question-1";
 
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(super) struct Questions {
     messages: Mutex<HashMap<String, Value>>,
     settled: Notify,
     early: Mutex<bool>,
+    /// The question that was answered first.
+    first: OnceLock<String>,
 }
 
 impl Questions {
@@ -67,6 +69,7 @@ impl Hub {
             self.emit(id, session, "message.created", &created);
             self.emit(id, session, "message.completed", &json!({"messageId": question}));
         }
+        self.questions.first.get_or_init(|| question.to_owned());
         let message = messages.get_mut(question).expect("a known message");
         message["status"] = json!("Completed");
         message["response"] = json!({"messageId": answer, "encryptedContent": content});
@@ -83,7 +86,6 @@ impl Hub {
             std::future::pending::<()>().await;
         }
         match fault {
-            Fault::AwaitNever => std::future::pending().await,
             Fault::AwaitClose => return None,
             Fault::AwaitError => return Some((500, json!({"error": {"code": "INTERNAL"}}), 1)),
             Fault::AwaitEarly if !std::mem::replace(&mut *self.questions.early.lock().expect("unpoisoned"), true) => {
@@ -98,9 +100,15 @@ impl Hub {
         }
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut message = self.questions.settled(id, until).await;
+        // Questions reach the hub in any order; the first one that is answered is one of the first step of a ramp.
+        let is_first = seconds > 0 && self.questions.first.get().is_some_and(|first| first == id);
+        match self.fault {
+            Fault::AwaitNever if is_first => std::future::pending().await,
+            Fault::AwaitAnswer if is_first => message["response"]["messageId"] = json!("answer-to-nothing"),
+            _ => {}
+        }
         match fault {
             Fault::AwaitOther => message = self.questions.settled("question-0", until).await,
-            Fault::AwaitAnswer => message["response"]["messageId"] = json!("answer-to-nothing"),
             Fault::AwaitCancelled => message["status"] = json!("Cancelled"),
             _ => {}
         }

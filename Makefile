@@ -62,10 +62,12 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	cd web-demo && $(NPM) run --silent build
 	@touch $@
 
-# The steps of `make test`, the longest ones first; `lint` and the first two tests need little of what the others build.
+# The steps of `make test`.
 STEPS := lint test-sdk test-page test-hub test-browser test-clients conformance test-firefox
 
-# What several steps need is made before they run side by side. A step runs although another one fails.
+# What several steps need is made before, so that they can run side by side (`make test JOBS=2`). A step runs although
+# another one fails.
+test: export JOBS ?= 1
 test: setup-test $(PAGE) $(SDK_PACKAGES) $(SDK_BUILD) ## Run all checks and tests
 	@$(SDK_PYTHON)/venv.sh >/dev/null
 	@scripts/test.sh $(STEPS)

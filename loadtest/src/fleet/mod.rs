@@ -153,13 +153,15 @@ impl Fleet {
         self.opening.summary()
     }
 
-    /// From now on, latency is measured against this schedule.
+    /// From now on, latency is measured against this schedule. Returns when all workers know it: a message that arrives
+    /// before has no latency.
     pub(crate) async fn follow(&self, schedule: Schedule) -> Result<(), Stop> {
         self.follow_here(vec![schedule]);
-        match &self.crew {
-            Some(crew) => crew.lock().await.send(&Command::Follow(schedule.into())).await,
-            None => Ok(()),
+        if let Some(crew) = &self.crew {
+            crew.lock().await.send(&Command::Follow(schedule.into())).await?;
         }
+        // Workers obey in order.
+        self.collect().await
     }
 
     /// Gets what the workers have counted, of which everything below is the sum.

@@ -111,8 +111,7 @@ fn runtime(cli: &Cli) -> Builder {
         Some(Command::Serve(settings)) => Some(&**settings),
         Some(_) => None,
     };
-    let database = settings.and_then(|settings| settings.database.check().ok());
-    let is_on_sqlite = database.is_some_and(|database| database.url.starts_with("sqlite:"));
+    let is_on_sqlite = settings.is_some_and(|settings| settings.database.names_sqlite());
     if is_on_sqlite && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         runtime.worker_threads(cores.saturating_sub(1).max(1));

@@ -130,6 +130,12 @@ impl JwtSettings {
 }
 
 impl DatabaseSettings {
+    /// Whether the URL is one of SQLite, as far as the settings themselves tell: a file that holds it is read only once,
+    /// by [`DatabaseSettings::check`], since it may be a pipe.
+    pub fn names_sqlite(&self) -> bool {
+        given(self.database_url_file.clone()).is_none() && self.database_url.starts_with("sqlite:")
+    }
+
     pub fn check(&self) -> Result<Database, ConfigError> {
         let file = given(self.database_url_file.clone());
         // A default that was not chosen gives way to a file.

@@ -125,14 +125,11 @@ impl Connection<Postgres> for PostgresConnection {
     }
 
     async fn execute(&mut self, query: Query<Postgres>) -> StoreResult<u64> {
-        let (sql, arguments) = parts(query);
-        let done = self.run(|connection| Box::pin(connection.execute(sqlx::query_with(sql, arguments)))).await?;
-        Ok(done.rows_affected())
+        Ok(self.execute_one(query).await?.0)
     }
 
     async fn fetch(&mut self, query: Query<Postgres>) -> StoreResult<Vec<PgRow>> {
-        let (sql, arguments) = parts(query);
-        self.run(|connection| Box::pin(connection.fetch_all(sqlx::query_with(sql, arguments)))).await
+        Ok(self.execute_one(query).await?.1)
     }
 
     /// One after the other: PostgreSQL accepts one statement with arguments at a time.

@@ -52,7 +52,7 @@ pub trait Store:
     /// Begins the transaction of one batch of a timeline writer.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Runs `work` with the same transaction, where its statements need not be handed over to another thread. `work` waits
-    /// for nothing but the transaction, and is neither cancelled nor repeated; an error means that it was not run.
+    /// for nothing but the transaction. An error means that it was not run.
     async fn write(&self, wait: LockWait, work: Write) -> StoreResult<()>;
     /// Waits for statements that are under way and closes every connection.
     async fn close(&self);

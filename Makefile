@@ -65,9 +65,9 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 # The steps of `make test`.
 STEPS := lint test-sdk test-page test-hub test-browser test-clients conformance test-firefox
 
-# What several steps need is made before, so that they can run side by side (`make test JOBS=2`). A step runs although
+# What several steps need is made before, so that they can run side by side (`make test TEST_JOBS=2`). A step runs although
 # another one fails.
-test: export JOBS ?= 1
+test: export TEST_JOBS ?= 1
 test: setup-test $(PAGE) $(SDK_PACKAGES) $(SDK_BUILD) ## Run all checks and tests
 	@$(SDK_PYTHON)/venv.sh >/dev/null
 	@scripts/test.sh $(STEPS)

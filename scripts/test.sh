@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs targets of the Makefile, one after the other, or as many at a time as JOBS says. Prints how each ended, and the
+# Runs targets of the Makefile, one after the other, or as many at a time as TEST_JOBS says. Prints how each ended, and the
 # output of those that failed; that of all is in target/test. The others run although one fails.
 #
-#   JOBS=1 scripts/test.sh TARGET...
+#   TEST_JOBS=1 scripts/test.sh TARGET...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -27,7 +27,7 @@ export logs
 # This make is no part of the one that called the script: it has no job server for it.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 # shellcheck disable=SC2016 # The inner shell expands it.
-printf '%s\n' "$@" | xargs -P "${JOBS:-1}" -I '{}' bash -c 'run "$1"' run '{}'
+printf '%s\n' "$@" | xargs -P "${TEST_JOBS:-1}" -I '{}' bash -c 'run "$1"' run '{}'
 
 failed=$(find "$logs" -name '*.failed' -printf ' %f')
 if [ -n "$failed" ]; then
